@@ -1,0 +1,46 @@
+"""anyport: serve and call MCP over every transport, in every protocol revision.
+
+The public names; each is imported when it is first used, so that a server pays for nothing it does not touch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from anyport.app import Server
+    from anyport.client.client import Client
+    from anyport.protocol.errors import McpError, ToolError
+    from anyport.protocol.limits import Limits
+    from anyport.server.content import Audio, File, Image
+    from anyport.server.context import Context
+
+__version__ = "0.1.0"
+
+_HOMES: Final = {
+    "Audio": "anyport.server.content",
+    "Client": "anyport.client.client",
+    "Context": "anyport.server.context",
+    "File": "anyport.server.content",
+    "Image": "anyport.server.content",
+    "Limits": "anyport.protocol.limits",
+    "McpError": "anyport.protocol.errors",
+    "Server": "anyport.app",
+    "ToolError": "anyport.protocol.errors",
+}
+
+__all__ = ["Audio", "Client", "Context", "File", "Image", "Limits", "McpError", "Server", "ToolError", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'anyport' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,281 @@
+"""The ``Mcp-*`` header mirror of Streamable HTTP 2026-07-28 (SEP-2243): build it, check it.
+
+A client mirrors method, name and marked tool parameters in header fields so that intermediaries can route without
+reading the body; a server that reads the body refuses a request whose headers say something else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from anyport.protocol.calls import META_VERSION
+from anyport.protocol.errors import HeaderMismatch
+from anyport.protocol.limits import MAX_SAFE_INTEGER
+from anyport.protocol.methods import NAME_FIELDS
+from anyport.protocol.types.json import JsonObject, JsonValue
+
+VERSION: Final = "mcp-protocol-version"
+METHOD: Final = "mcp-method"
+NAME: Final = "mcp-name"
+PARAM_PREFIX: Final = "mcp-param-"
+ANNOTATION: Final = "x-mcp-header"
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
+_PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?\Z")
+_NUMBER = re.compile(r"-?[0-9]{1,17}(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,3})?\Z")
+_SENTINEL_START: Final = "=?base64?"
+_SENTINEL_END: Final = "?="
+
+
+class HeaderParameter(Struct, frozen=True):
+    """A tool parameter that is mirrored in a header.
+
+    Attributes:
+        path: Keys that lead from the arguments to the value.
+        header: Name of the field in lower case, ``mcp-param-`` included.
+        type: JSON type that the schema declares: ``string``, ``integer`` or ``boolean``.
+    """
+
+    path: tuple[str, ...]
+    header: str
+    type: str
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+def encode_value(value: str | int | bool) -> str:
+    """Write a value as a header field value (HDR-08, HDR-10).
+
+    Returns:
+        Plain ASCII where the value allows it, else the Base64 form ``=?base64?...?=`` of its UTF-8.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    if not text or (_PLAIN.match(text) and not _is_sentinel(text) and "\t" not in text):
+        return text
+    return f"{_SENTINEL_START}{base64.b64encode(text.encode()).decode()}{_SENTINEL_END}"
+
+
+def decode_value(text: str) -> str:
+    """Read a header field value, Base64 form included (HDR-05, HDR-09).
+
+    Raises:
+        ValueError: Bad Base64, bad UTF-8, or characters that a field value must not have.
+    """
+    text = text.strip(" \t")
+    if not text:
+        return text
+    if not _PLAIN.match(text):
+        raise ValueError("has characters that a header field cannot carry")
+    if not _is_sentinel(text):
+        return text
+    try:
+        return base64.b64decode(text[len(_SENTINEL_START) : -len(_SENTINEL_END)], validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise ValueError("is not valid Base64 of UTF-8") from None
+
+
+def _is_sentinel(text: str) -> bool:
+    least = len(_SENTINEL_START) + len(_SENTINEL_END)
+    return len(text) >= least and text.startswith(_SENTINEL_START) and text.endswith(_SENTINEL_END)
+
+
+# --- client side ------------------------------------------------------------------------------------------------------
+
+
+def build_headers(method: str, params: JsonObject, parameters: tuple[HeaderParameter, ...] = ()) -> dict[str, str]:
+    """Build the header fields that mirror a modern request (HDR-01, HDR-03, HDR-06).
+
+    Args:
+        method: JSON-RPC method.
+        params: Its parameters with ``_meta``.
+        parameters: The called tool's mirrored parameters.
+
+    Returns:
+        Field names in lower case with their values.
+    """
+    found = {METHOD: method}
+    meta = params.get("_meta")
+    version = meta.get(META_VERSION) if isinstance(meta, dict) else None
+    if isinstance(version, str):
+        found[VERSION] = version
+    name = params.get(NAME_FIELDS.get(method, ""))
+    if isinstance(name, str):
+        found[NAME] = encode_value(name)
+    arguments = params.get("arguments")
+    for parameter in parameters:
+        value = value_at(parameter.path, arguments)
+        if isinstance(value, (str, int)):
+            found[parameter.header] = encode_value(value)
+    return found
+
+
+# --- server side ------------------------------------------------------------------------------------------------------
+
+
+def check_headers(headers: Mapping[str, str], method: str, params: JsonObject) -> None:
+    """Check the standard header fields of a modern request against its body (HDR-01, HDR-03, HDR-04).
+
+    Args:
+        headers: Fields of the request, names in lower case.
+        method: Method in the body.
+        params: Parameters in the body.
+
+    Raises:
+        HeaderMismatch: A field is missing, malformed or says something else than the body.
+    """
+    meta = params.get("_meta")
+    version = meta.get(META_VERSION) if isinstance(meta, dict) else None
+    sent = headers.get(VERSION)
+    if sent is None:
+        raise HeaderMismatch("The header MCP-Protocol-Version is missing")
+    if version is not None and sent != version and sent.strip(" \t") != version:
+        raise HeaderMismatch("The header MCP-Protocol-Version differs from the version in the body's _meta")
+    sent = headers.get(METHOD)
+    if sent != method:
+        _compare("Mcp-Method", sent, method)
+    field = NAME_FIELDS.get(method)
+    if field is not None:
+        name = params.get(field)
+        sent = headers.get(NAME)
+        if sent != name or sent is None or sent.startswith(_SENTINEL_START):
+            _compare_encoded("Mcp-Name", sent, name)
+
+
+def check_parameters(headers: Mapping[str, str], arguments: JsonValue, parameters: tuple[HeaderParameter, ...]) -> None:
+    """Check a tool's mirrored parameters against the arguments (HDR-07, HDR-10, HDR-14).
+
+    Args:
+        headers: Fields of the request, names in lower case.
+        arguments: Arguments in the body.
+        parameters: What the tool's schema marks with ``x-mcp-header``.
+
+    Raises:
+        HeaderMismatch: A field is missing, malformed, differs, or stands for a value that the body does not have.
+    """
+    for parameter in parameters:
+        value = value_at(parameter.path, arguments)
+        sent = headers.get(parameter.header)
+        if value is None and sent is None:
+            continue
+        shown = f"Mcp-Param-{parameter.header.removeprefix(PARAM_PREFIX)}"
+        if value is None:
+            raise HeaderMismatch(f"The header {shown} is there, but the body has no value for it")
+        if isinstance(value, (bool, int, float)) and sent is not None and _same_number(value, sent):
+            continue
+        _compare_encoded(shown, sent, "true" if value is True else "false" if value is False else value)
+
+
+def value_at(path: tuple[str, ...], arguments: JsonValue) -> JsonValue:
+    """Return the value at a path of object keys, ``None`` where there is none."""
+    for key in path:
+        if not isinstance(arguments, dict):
+            return None
+        arguments = arguments.get(key)
+    return arguments
+
+
+def _compare(shown: str, sent: str | None, expected: str) -> None:
+    if sent is None:
+        raise HeaderMismatch(f"The header {shown} is missing")
+    if sent.strip(" \t") != expected:
+        raise HeaderMismatch(f"The header {shown} differs from the body")
+
+
+def _compare_encoded(shown: str, sent: str | None, expected: JsonValue) -> None:
+    if sent is None:
+        raise HeaderMismatch(f"The header {shown} is missing")
+    try:
+        decoded = decode_value(sent)
+    except ValueError as error:
+        raise HeaderMismatch(f"The header {shown} {error}") from None
+    if decoded != expected:
+        raise HeaderMismatch(f"The header {shown} differs from the body")
+
+
+def _same_number(value: float, sent: str) -> bool:
+    if isinstance(value, bool):
+        return False
+    return abs(value) <= MAX_SAFE_INTEGER and _NUMBER.match(sent) is not None and float(sent) == value
+
+
+# --- the schema annotation --------------------------------------------------------------------------------------------
+
+
+def header_parameters(schema: JsonObject) -> tuple[HeaderParameter, ...]:
+    """Collect the parameters that an input schema marks with ``x-mcp-header`` (HDR-11).
+
+    Args:
+        schema: The tool's ``inputSchema``.
+
+    Returns:
+        The marked parameters, in the order of the schema.
+
+    Raises:
+        ValueError: A mark is empty, no token, not unique, on a type other than string, integer or boolean, or where
+            a chain of ``properties`` does not reach it.
+    """
+    found: list[HeaderParameter] = []
+    _collect((), schema, found)
+    names = [parameter.header for parameter in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{ANNOTATION} {twice.removeprefix(PARAM_PREFIX)!r} is used twice (case does not count)")
+    if _count_marks(schema) != len(found):
+        raise ValueError(f"{ANNOTATION} may only mark what a chain of `properties` reaches")
+    return tuple(found)
+
+
+def _collect(path: tuple[str, ...], schema: JsonObject, found: list[HeaderParameter]) -> None:
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return
+    for key, child in properties.items():
+        if not isinstance(child, dict):
+            continue
+        if ANNOTATION in child:
+            found.append(_parameter((*path, key), child))
+        _collect((*path, key), child, found)
+
+
+def _parameter(path: tuple[str, ...], schema: JsonObject) -> HeaderParameter:
+    mark, kind, where = schema[ANNOTATION], _primitive_type(schema), ".".join(path)
+    if not isinstance(mark, str) or not _TOKEN.match(mark):
+        raise ValueError(f"{ANNOTATION} of {where!r} must be a non-empty header name token (RFC 9110, 5.1)")
+    if kind not in ("string", "integer", "boolean"):
+        raise ValueError(f"{ANNOTATION} of {where!r} must be on a string, integer or boolean, not on {kind}")
+    return HeaderParameter(path, PARAM_PREFIX + mark.lower(), kind)
+
+
+def _primitive_type(schema: JsonObject) -> str:
+    """Return the one type of a schema, where an alternative ``null`` (an optional parameter) does not count."""
+    declared = schema.get("type")
+    options = schema.get("anyOf")
+    kinds: list[JsonValue]
+    if isinstance(options, list):
+        kinds = [option.get("type") if isinstance(option, dict) else None for option in options]
+    else:
+        kinds = declared if isinstance(declared, list) else [declared]
+    kinds = [kind for kind in kinds if kind != "null"]
+    return kinds[0] if len(kinds) == 1 and isinstance(kinds[0], str) else "several types"
+
+
+def _count_marks(node: JsonValue) -> int:
+    if isinstance(node, list):
+        return sum(map(_count_marks, node))
+    if not isinstance(node, dict):
+        return 0
+    total = int(ANNOTATION in node)
+    for key, child in node.items():
+        # Below `properties` the keys are the author's names, even one that is called like the mark.
+        by_name = key == "properties" and isinstance(child, dict)
+        total += sum(map(_count_marks, child.values())) if by_name else _count_marks(child)
+    return total

@@ -1,0 +1,350 @@
+"""JSON-RPC 2.0 messages: bytes to ``Request | Notification | Response | ErrorResponse`` and back.
+
+Decoding is strict where JSON is loose, because two readers that disagree on a message are a security hole: the bytes
+must be UTF-8, object keys unique, numbers finite, nesting and ids bounded. Uniqueness costs no parser of our own:
+a message is decoded once and encoded again; equal bytes prove that nothing was dropped. Only a message in another
+layout (white space, escapes, odd numbers) takes the slower exact check.
+
+Error texts here never repeat what the peer sent beyond a short prefix.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final, Literal, cast
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from anyport.protocol.errors import ErrorObject, InternalError, InvalidRequest, McpError, ParseError
+from anyport.protocol.limits import DEFAULT_LIMITS, MAX_SAFE_INTEGER, Limits
+from anyport.protocol.types import RequestId
+from anyport.protocol.types.json import JsonObject, JsonValue
+
+ResultLike = Struct | JsonObject | Raw
+"""What a service may return: a typed result, a plain object, or one that is encoded already."""
+
+
+class Request(Struct, frozen=True):
+    """A request: the peer waits for an answer with the same id."""
+
+    id: RequestId
+    method: str
+    params: JsonObject
+
+
+class Notification(Struct, frozen=True):
+    """A message that gets no answer."""
+
+    method: str
+    params: JsonObject
+
+
+class Response(Struct, frozen=True):
+    """The successful answer to a request."""
+
+    id: RequestId
+    result: JsonObject
+
+
+class ErrorResponse(Struct, frozen=True):
+    """The failed answer to a request; ``id`` is ``None`` where the request's id could not be read."""
+
+    id: RequestId | None
+    error: ErrorObject
+
+
+Message = Request | Notification | Response | ErrorResponse
+
+
+class _RequestOut(Struct):
+    jsonrpc: Literal["2.0"]
+    id: RequestId | UnsetType
+    method: str
+    params: ResultLike | UnsetType
+
+
+class _ResponseOut(Struct):
+    jsonrpc: Literal["2.0"]
+    id: RequestId
+    result: ResultLike
+
+
+class _ErrorOut(Struct):
+    jsonrpc: Literal["2.0"]
+    id: RequestId | UnsetType
+    error: ErrorObject
+
+
+_VERSION: Final = "2.0"
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+# --- decoding ---------------------------------------------------------------------------------------------------------
+
+
+def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Message:
+    """Decode one message.
+
+    Args:
+        data: The message, without framing.
+        limits: Bounds on nesting and ids.
+
+    Returns:
+        The message.
+
+    Raises:
+        ParseError: Not JSON, not UTF-8, duplicate keys, non-finite numbers, nested too deep.
+        InvalidRequest: JSON, but no JSON-RPC message; ``request_id`` is set where an id could be read.
+    """
+    return _classify(decode_json(data, limits), limits)
+
+
+def decode_batch(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | list[Message | InvalidRequest]:
+    """Decode one message or a JSON-RPC batch (2025-03-26, basic, "Batching"; RPC-16).
+
+    Args:
+        data: The message or batch, without framing.
+        limits: Bounds on nesting and ids.
+
+    Returns:
+        A message, or for a batch a list in which each entry that is no message is the error that answers it.
+
+    Raises:
+        ParseError: As for `decode`.
+        InvalidRequest: No message, or an empty batch.
+    """
+    value = decode_json(data, limits)
+    if not isinstance(value, list):
+        return _classify(value, limits)
+    if not value:
+        raise InvalidRequest("A batch must hold at least one message")
+    return [_classify_entry(entry, limits) for entry in value]
+
+
+def decode_json(data: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonValue:
+    """Decode JSON strictly: UTF-8, unique keys, finite numbers, bounded depth.
+
+    Args:
+        data: JSON text.
+        limits: ``json_depth`` applies.
+
+    Returns:
+        Plain Python objects.
+
+    Raises:
+        ParseError: Any of these does not hold.
+    """
+    try:
+        value = cast("JsonValue", _decode(data))
+        if _encode(value) != data:
+            json.loads(data, object_pairs_hook=_refuse_duplicates)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ParseError(f"Invalid JSON: {_reason(error)}") from None
+    except RecursionError:
+        raise _too_deep(limits) from None
+    if data.count(b"[") + data.count(b"{") > limits.json_depth and _deeper_than(limits.json_depth, value):
+        raise _too_deep(limits)
+    return value
+
+
+def readable_id(value: JsonValue, limits: Limits = DEFAULT_LIMITS) -> RequestId | None:
+    """Return the id of something that should be a message, or ``None`` where it has no valid one (RPC-04)."""
+    found = value.get("id") if isinstance(value, dict) else None
+    return found if _is_id(found, limits) else None
+
+
+def _classify(value: JsonValue, limits: Limits) -> Message:
+    try:
+        return _message_of(value, limits)
+    except McpError as error:
+        error.request_id = readable_id(value, limits)
+        raise
+
+
+def _classify_entry(value: JsonValue, limits: Limits) -> Message | InvalidRequest:
+    try:
+        return _classify(value, limits)
+    except InvalidRequest as error:
+        return error
+
+
+def _message_of(value: JsonValue, limits: Limits) -> Message:
+    if not isinstance(value, dict):
+        what = "a batch, which only revision 2025-03-26 has" if isinstance(value, list) else "no object"
+        raise InvalidRequest(f"A message must be one JSON object; this is {what}")
+    if value.get("jsonrpc") != _VERSION:
+        raise InvalidRequest('"jsonrpc" must be "2.0"')
+    method = value.get("method")
+    if method is None:
+        return _answer_of(value, limits)
+    if not isinstance(method, str) or not method:
+        raise InvalidRequest('"method" must be a non-empty string')
+    if "result" in value or "error" in value:
+        raise InvalidRequest("A message is either a request or an answer, not both")
+    params = value.get("params")
+    if params is None:
+        params = {}
+    elif not isinstance(params, dict):
+        raise InvalidRequest('"params" must be an object')
+    if "id" not in value:
+        return Notification(method, params)
+    return Request(_checked_id(value["id"], limits), method, params)
+
+
+def _answer_of(value: JsonObject, limits: Limits) -> Response | ErrorResponse:
+    if ("result" in value) == ("error" in value):
+        raise InvalidRequest('A message needs a "method", a "result" or an "error"')
+    if "result" in value:
+        result = value["result"]
+        if not isinstance(result, dict):
+            raise InvalidRequest('"result" must be an object')
+        return Response(_checked_id(value.get("id"), limits), result)
+    request_id = value.get("id")
+    return ErrorResponse(
+        None if request_id is None else _checked_id(request_id, limits), _error_of(value["error"])
+    )
+
+
+def _error_of(value: JsonValue) -> ErrorObject:
+    if isinstance(value, dict):
+        code, message = value.get("code"), value.get("message")
+        if isinstance(code, int) and not isinstance(code, bool) and isinstance(message, str):
+            return ErrorObject(code, message, value.get("data", UNSET))
+    raise InvalidRequest('"error" must have an integer "code" and a string "message"')
+
+
+def _is_id(value: JsonValue, limits: Limits) -> bool:
+    if type(value) is int:
+        return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
+    return isinstance(value, str) and len(value) <= limits.id_chars
+
+
+def _checked_id(value: JsonValue, limits: Limits) -> RequestId:
+    if _is_id(value, limits):
+        return cast("RequestId", value)
+    raise InvalidRequest(
+        f'"id" must be a string of at most {limits.id_chars} characters (limit id_chars) or an integer within 2^53 - 1'
+    )
+
+
+def _refuse_duplicates(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object has a key twice")
+    return found
+
+
+def _deeper_than(depth: int, value: JsonValue) -> bool:
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(depth):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, (dict, list))
+        ]
+    return bool(level)
+
+
+def _too_deep(limits: Limits) -> ParseError:
+    return ParseError(f"JSON is nested deeper than {limits.json_depth} levels (limit json_depth)")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return str(error).removeprefix("JSON is malformed: ")[:200]
+
+
+# --- encoding ---------------------------------------------------------------------------------------------------------
+
+
+def encode_response(request_id: RequestId, result: ResultLike) -> bytes:
+    """Encode the successful answer to a request.
+
+    Args:
+        request_id: Id of the request, of the same type as received.
+        result: The result; a `msgspec.Raw` is written as it is.
+
+    Returns:
+        The message, without framing and without a newline byte.
+
+    Raises:
+        InternalError: The result has a value that JSON cannot say.
+    """
+    return encode_json(_ResponseOut(_VERSION, request_id, result))
+
+
+def encode_error(request_id: RequestId | None, error: McpError | ErrorObject) -> bytes:
+    """Encode the failed answer to a request; the id is left out where it could not be read (RPC-04)."""
+    wire = error if isinstance(error, ErrorObject) else error.to_wire()
+    try:
+        return encode_json(_ErrorOut(_VERSION, UNSET if request_id is None else request_id, wire))
+    except InternalError:
+        # The details of an error are the author's; the code and the message must reach the peer all the same.
+        return encode_json(_ErrorOut(_VERSION, UNSET if request_id is None else request_id, _bare(wire)))
+
+
+def encode_notification(method: str, params: ResultLike | UnsetType = UNSET) -> bytes:
+    """Encode a notification; see `encode_response` for what is raised."""
+    return encode_json(_RequestOut(_VERSION, UNSET, method, params))
+
+
+def encode_request(request_id: RequestId, method: str, params: ResultLike | UnsetType = UNSET) -> bytes:
+    """Encode a request; see `encode_response` for what is raised."""
+    return encode_json(_RequestOut(_VERSION, request_id, method, params))
+
+
+def encode(message: Message) -> bytes:
+    """Encode a decoded message again, as a proxy or a test does."""
+    match message:
+        case Request():
+            return encode_request(message.id, message.method, message.params)
+        case Notification():
+            return encode_notification(message.method, message.params)
+        case Response():
+            return encode_response(message.id, message.result)
+        case ErrorResponse():
+            return encode_error(message.id, message.error)
+
+
+def encode_json(value: object) -> bytes:
+    """Encode any value that JSON can say, in one line.
+
+    Lone surrogates, which UTF-8 cannot carry, are written as escapes; NaN and the infinities become ``null``.
+
+    Args:
+        value: Structs, plain objects, `msgspec.Raw`, and what msgspec encodes beside them.
+
+    Returns:
+        JSON text without a newline byte.
+
+    Raises:
+        InternalError: There is no JSON for a value in it.
+    """
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _encode_escaped(value)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        raise InternalError(f"The answer has no JSON form: {error}") from error
+
+
+def _encode_escaped(value: object) -> bytes:
+    try:
+        plain = msgspec.to_builtins(value, str_keys=True, enc_hook=_plain_raw)
+        return json.dumps(plain, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise InternalError(f"The answer has no JSON form: {error}") from error
+
+
+def _plain_raw(value: object) -> JsonValue:
+    if isinstance(value, Raw):
+        return cast("JsonValue", _decode(value))
+    raise TypeError(f"objects of type {type(value).__name__} have no JSON form")
+
+
+def _bare(error: ErrorObject) -> ErrorObject:
+    return ErrorObject(error.code, error.message.encode("utf-8", "replace").decode())

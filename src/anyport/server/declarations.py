@@ -1,0 +1,31 @@
+"""The error of a declaration that cannot work, with the place where it stands."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+from anyport.protocol.errors import LocalProtocolError
+
+
+class DeclarationError(LocalProtocolError):
+    """A tool, resource or prompt is declared in a way that cannot work; raised by the decorator.
+
+    Args:
+        function: What was decorated.
+        reason: Why it cannot work.
+    """
+
+    def __init__(self, function: Callable[..., object], reason: str) -> None:
+        super().__init__(f"{place_of(function)}: {name_of(function)}: {reason}")
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """Return the name of a function, or of the class of a callable object."""
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def place_of(function: Callable[..., object]) -> str:
+    """Return ``file:line`` of a function, or ``unknown place`` where it has no source."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "unknown place"

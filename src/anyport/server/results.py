@@ -1,0 +1,206 @@
+"""From what a tool returns to a ``tools/call`` result: content blocks, and structured content with its schema."""
+
+from __future__ import annotations
+
+import copy
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, Final, cast, get_args, get_origin
+
+from msgspec import Raw, Struct
+from pydantic import BaseModel, ConfigDict, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
+from pydantic.dataclasses import is_pydantic_dataclass
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic_core import PydanticSerializationError, to_json
+
+from anyport.protocol.errors import ToolError
+from anyport.protocol.types import (
+    AudioContent,
+    CallToolResult,
+    ContentBlock,
+    EmbeddedResource,
+    ImageContent,
+    ResourceLink,
+    TextContent,
+)
+from anyport.protocol.types.json import JsonObject
+from anyport.server.content import Audio, File, Image
+from anyport.server.declarations import DeclarationError
+from anyport.server.signature import AnyFunction, json_schema
+
+BLOCKS: Final = (TextContent, ImageContent, AudioContent, EmbeddedResource, ResourceLink)
+MEDIA: Final = (Image, Audio, File)
+_UNSTRUCTURED: Final = (*BLOCKS, *MEDIA, CallToolResult, str, bytes, type(None))
+_CONFIG: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+
+class Output(Struct, frozen=True):
+    """How the return value of a function becomes a result.
+
+    Attributes:
+        schema: ``outputSchema`` of the tool; ``None`` for content without structure.
+        encode: Return value to result.
+    """
+
+    schema: JsonObject | None
+    encode: Callable[[Any], CallToolResult]
+
+
+def compile_output(function: AnyFunction, annotation: object, *, structured: bool = True) -> Output:
+    """Compile the return annotation of a tool (TOOL-03).
+
+    A value with structure has an ``outputSchema``; it is checked against its annotation and sent as
+    ``structuredContent``, with its JSON text beside it. What is not an object is sent as ``{"result": value}``, since
+    legacy revisions know objects only. Text, content blocks and media have no schema.
+
+    Args:
+        function: The tool.
+        annotation: Its return annotation; `inspect.Parameter.empty` or ``Any`` for none.
+        structured: Make no schema when false.
+
+    Returns:
+        The compiled output.
+
+    Raises:
+        DeclarationError: The annotation names a type that does not exist.
+    """
+    if not structured or not _has_structure(annotation):
+        return Output(None, encode_any)
+    adapter = _adapter(function, annotation)
+    if adapter is None:
+        return Output(None, encode_any)
+    schema = json_schema(function, adapter, "serialization")
+    schema.pop("title", None)
+    wrapped = not _is_object(schema)
+    if wrapped:
+        schema = _wrap(schema)
+    elif "type" not in schema:
+        schema = {"type": "object", **schema}
+    return Output(schema, _encoder(adapter, wrapped=wrapped))
+
+
+def encode_any(value: Any) -> CallToolResult:  # noqa: ANN401 - whatever a tool returns
+    """Make a result from a value that has no declared structure."""
+    if isinstance(value, CallToolResult):
+        # The envelope is filled in later, for one revision: the author's own object stays as it is.
+        return copy.copy(value)
+    if isinstance(value, (list, tuple)) and any(isinstance(item, (*BLOCKS, *MEDIA)) for item in value):
+        return CallToolResult(content=[_block(item) for item in cast("list[Any]", value)])
+    if value is None:
+        return CallToolResult(content=[])
+    result = CallToolResult(content=[_block(value)])
+    if _is_record(value):
+        result.structured_content = Raw(_to_json(value))
+    return result
+
+
+def failed(message: str) -> CallToolResult:
+    """Make the result of a tool that failed (TOOL-05)."""
+    return CallToolResult(content=[TextContent(text=message)], is_error=True)
+
+
+def _encoder(adapter: TypeAdapter[Any], *, wrapped: bool) -> Callable[[Any], CallToolResult]:
+    validate, dump = adapter.validator.validate_python, adapter.serializer.to_json
+
+    def encode(value: Any) -> CallToolResult:  # noqa: ANN401 - whatever a tool returns
+        if isinstance(value, CallToolResult):
+            return copy.copy(value)
+        try:
+            body = dump(validate(value))
+            text = body.decode()
+        except (ValidationError, PydanticSerializationError) as error:
+            raise ToolError(f"The tool returned what its return annotation does not allow: {error}") from error
+        if wrapped:
+            structured = b'{"result":' + body + b"}"
+            shown = value if isinstance(value, str) else text
+        else:
+            structured, shown = body, text
+        return CallToolResult(content=[TextContent(text=shown)], structured_content=Raw(structured))
+
+    return encode
+
+
+# --- annotations ------------------------------------------------------------------------------------------------------
+
+
+def _has_structure(annotation: object) -> bool:
+    if annotation is Any or annotation is None or annotation is object:
+        return False
+    origin = get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return all(_has_structure(option) for option in get_args(annotation) if option is not type(None)) and any(
+            option is not type(None) for option in get_args(annotation)
+        )
+    if origin is typing.Annotated:
+        return _has_structure(get_args(annotation)[0])
+    if origin in (list, tuple) and get_args(annotation):
+        return all(_may_nest(option) for option in get_args(annotation) if option is not Ellipsis)
+    return not (isinstance(annotation, type) and issubclass(annotation, _UNSTRUCTURED) and annotation in _UNSTRUCTURED)
+
+
+def _may_nest(annotation: object) -> bool:
+    """Whether a type may stand in a structured list: strings may, content blocks and media may not."""
+    return annotation in (str, bytes, type(None)) or annotation is Any or _has_structure(annotation)
+
+
+def _adapter(function: AnyFunction, annotation: object) -> TypeAdapter[Any] | None:
+    """Return an adapter, or ``None`` for a type that pydantic cannot describe: such a result goes out as text."""
+    try:
+        if _configures_itself(annotation):
+            return TypeAdapter(annotation)
+        return TypeAdapter(annotation, config=_CONFIG)
+    except PydanticUndefinedAnnotation as error:
+        raise DeclarationError(function, f"the return annotation cannot be resolved: {error}") from error
+    except (PydanticSchemaGenerationError, PydanticUserError, TypeError):
+        return None
+
+
+def _configures_itself(annotation: object) -> bool:
+    if not isinstance(annotation, type):
+        return False
+    return (
+        issubclass(annotation, BaseModel)
+        or is_pydantic_dataclass(annotation)
+        or hasattr(annotation, "__dataclass_fields__")
+        or typing.is_typeddict(annotation)
+        or hasattr(annotation, "__pydantic_config__")
+    )
+
+
+def _is_object(schema: JsonObject) -> bool:
+    if schema.get("type") == "object":
+        return True
+    reference, definitions = schema.get("$ref"), schema.get("$defs")
+    if isinstance(reference, str) and isinstance(definitions, dict):
+        target = definitions.get(reference.removeprefix("#/$defs/"))
+        return isinstance(target, dict) and target.get("type") == "object"
+    return False
+
+
+def _wrap(schema: JsonObject) -> JsonObject:
+    definitions = schema.pop("$defs", None)
+    wrapped: JsonObject = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
+    return wrapped if definitions is None else {**wrapped, "$defs": definitions}
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+def _block(value: Any) -> ContentBlock:  # noqa: ANN401 - whatever a tool returns
+    if isinstance(value, BLOCKS):
+        return value
+    if isinstance(value, MEDIA):
+        return value.to_block()
+    return TextContent(text=value if isinstance(value, str) else _to_json(value).decode())
+
+
+def _is_record(value: object) -> bool:
+    return isinstance(value, (dict, BaseModel, Struct)) or hasattr(value, "__dataclass_fields__")
+
+
+def _to_json(value: object) -> bytes:
+    try:
+        return to_json(value, bytes_mode="base64", fallback=str)
+    except (PydanticSerializationError, ValueError) as error:
+        raise ToolError(f"The tool returned a value without a JSON form: {error}") from error

@@ -1,0 +1,279 @@
+"""From a function to what MCP needs of it: JSON Schema, validator, header parameters, injected names.
+
+Everything is compiled once, when the function is registered. A call costs one pass of pydantic-core over the argument
+bytes, which yields the keyword arguments as they are passed on.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import types
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, Final, NotRequired, cast, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+from pydantic import ConfigDict, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic_core import PydanticSerializationError, PydanticUndefined, core_schema, to_jsonable_python
+from typing_extensions import TypedDict
+
+from anyport.protocol.headers import HeaderParameter, header_parameters
+from anyport.protocol.types.json import JsonObject, JsonValue
+from anyport.server.context import Context
+from anyport.server.declarations import DeclarationError
+
+AnyFunction = Callable[..., Any]
+
+BYTES_CONFIG: Final = ConfigDict(extra="forbid", val_json_bytes="base64", ser_json_bytes="base64")
+
+
+class LeanSchema(GenerateJsonSchema):
+    """JSON Schema without the titles that pydantic makes up, and with bytes as Base64 text."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        """Never derive a title from a field's name: it says nothing that the name does not."""
+        return False
+
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
+        """Keep the order of declaration: a model reads a schema from top to bottom."""
+        return value
+
+    def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
+        """Describe bytes the way they are read: as Base64 (JSON Schema 2020-12, validation, 8.3)."""
+        if self._config.val_json_bytes != "base64":
+            return super().bytes_schema(schema)
+        return {"type": "string", "contentEncoding": "base64"}
+
+
+class Signature(Struct, frozen=True):
+    """What a call of a function needs.
+
+    Attributes:
+        schema: JSON Schema of the arguments.
+        headers: Arguments that HTTP headers mirror.
+        context_name: Name of the parameter that receives the `Context`; ``None`` where there is none.
+        bind: Argument bytes to keyword arguments, injected ones apart.
+        is_async: Whether the function is ``async def``.
+    """
+
+    schema: JsonObject
+    headers: tuple[HeaderParameter, ...]
+    context_name: str | None
+    bind: Callable[[bytes], dict[str, Any]]
+    is_async: bool
+
+
+def compile_signature(function: AnyFunction, *, accept_extra: bool = False) -> Signature:
+    """Compile the parameters of a function.
+
+    Args:
+        function: A plain or ``async def`` function, a method, or an object with ``__call__``.
+        accept_extra: Leave unknown arguments to a ``**`` parameter instead of refusing them.
+
+    Returns:
+        The compiled signature.
+
+    Raises:
+        DeclarationError: The function cannot be called by name, or an annotation has no JSON Schema.
+    """
+    hints = resolve_hints(function)
+    context_name: str | None = None
+    fields: dict[str, object] = {}
+    defaults: dict[str, JsonValue] = {}
+    supplied: dict[str, Callable[[], object]] = {}
+    extra = False
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD and accept_extra:
+            extra = True
+            continue
+        _check_kind(function, parameter)
+        annotation = hints.get(parameter.name, Any)
+        if is_context(annotation):
+            if context_name is not None:
+                raise DeclarationError(function, "two parameters are annotated as Context; one is enough")
+            context_name = parameter.name
+            continue
+        fields[parameter.name] = _field(parameter, annotation, defaults, supplied)
+    adapter = _adapter(function, fields, extra=extra)
+    schema = _input_schema(function, adapter, defaults)
+    try:
+        headers = header_parameters(schema)
+    except ValueError as error:
+        raise DeclarationError(function, str(error)) from None
+    target = function if inspect.isroutine(function) else type(function).__call__
+    return Signature(schema, headers, context_name, _binder(adapter, supplied), inspect.iscoroutinefunction(target))
+
+
+def resolve_hints(function: AnyFunction) -> dict[str, Any]:
+    """Return a function's annotations as types.
+
+    Raises:
+        DeclarationError: A name in an annotation does not exist.
+    """
+    target = function if inspect.isroutine(function) or inspect.isclass(function) else type(function).__call__
+    try:
+        return typing.get_type_hints(target, include_extras=True)
+    except (NameError, TypeError, SyntaxError, AttributeError) as error:
+        raise DeclarationError(function, f"an annotation cannot be resolved: {error}") from error
+
+
+def is_context(annotation: object) -> bool:
+    """Whether an annotation asks for the `Context`, also as ``Context | None``."""
+    if get_origin(annotation) in (typing.Union, types.UnionType):
+        return any(is_context(option) for option in get_args(annotation))
+    origin = get_origin(annotation) or annotation
+    return isinstance(origin, type) and issubclass(origin, Context)
+
+
+def input_errors(error: ValidationError, schema: JsonObject) -> str:
+    """Say what is wrong with arguments, one ``field: reason`` line each, for a model to act on (D15).
+
+    Args:
+        error: What pydantic found.
+        schema: The input schema; the part that a wrong argument should have met is quoted.
+
+    Returns:
+        Lines without URLs and without the values that were sent.
+    """
+    properties = schema.get("properties")
+    lines: list[str] = []
+    for found in error.errors(include_url=False, include_context=False, include_input=False)[:20]:
+        where = ".".join(str(part) for part in found["loc"]) or "arguments"
+        reason = _REASONS.get(found["type"], found["msg"])
+        expected = properties.get(str(found["loc"][0])) if found["loc"] and isinstance(properties, dict) else None
+        quoted = f" (expected {json.dumps(expected)[:300]})" if expected is not None else ""
+        lines.append(f"{where}: {reason}{quoted}")
+    return "\n".join(lines)
+
+
+_REASONS: Final = {"missing": "required", "extra_forbidden": "unknown argument"}
+
+
+# --- compiling --------------------------------------------------------------------------------------------------------
+
+
+def _check_kind(function: AnyFunction, parameter: inspect.Parameter) -> None:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        raise DeclarationError(function, f"*{parameter.name} has no JSON Schema; name each parameter")
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        raise DeclarationError(function, f"{parameter.name} is positional-only; arguments come by name")
+
+
+def _field(
+    parameter: inspect.Parameter,
+    annotation: object,
+    defaults: dict[str, JsonValue],
+    supplied: dict[str, Callable[[], object]],
+) -> object:
+    """Make the typed-dictionary field of a parameter and note its default.
+
+    A default in the signature is Python's to apply; one inside ``Field(...)`` is ours (``supplied``).
+    """
+    default: Any = parameter.default
+    if isinstance(default, FieldInfo):
+        annotation = Annotated[annotation, default]
+    info = _declared_field(annotation, default)
+    if info is not None and not info.is_required():
+        supplied[parameter.name] = lambda: info.get_default(call_default_factory=True, validated_data={})
+        if info.default is not PydanticUndefined:
+            _note_default(parameter.name, info.default, defaults)
+        return NotRequired[_without_default(annotation)]
+    if default is parameter.empty or isinstance(default, FieldInfo):
+        return annotation
+    _note_default(parameter.name, default, defaults)
+    return NotRequired[annotation]
+
+
+def _declared_field(annotation: object, default: object) -> FieldInfo | None:
+    if isinstance(default, FieldInfo):
+        return default
+    found = [item for item in getattr(annotation, "__metadata__", ()) if isinstance(item, FieldInfo)]
+    return next((item for item in found if not item.is_required()), None)
+
+
+def _without_default(annotation: object) -> object:
+    """Return the annotation with each ``Field`` stripped of its default, which a typed dictionary cannot have."""
+    args = get_args(annotation)
+    metadata = tuple(_bare_field(item) if isinstance(item, FieldInfo) else item for item in args[1:])
+    return Annotated[(args[0], *metadata)]
+
+
+def _bare_field(info: FieldInfo) -> FieldInfo:
+    bare = copy.copy(info)
+    bare.default = PydanticUndefined
+    bare.default_factory = None
+    return bare
+
+
+def _note_default(name: str, default: object, defaults: dict[str, JsonValue]) -> None:
+    try:
+        defaults[name] = to_jsonable_python(default, by_alias=True, bytes_mode="base64")
+    except (PydanticSerializationError, ValueError):
+        # A default that JSON cannot show still works; the schema just does not tell it.
+        return
+
+
+def _adapter(function: AnyFunction, fields: dict[str, object], *, extra: bool) -> TypeAdapter[dict[str, Any]]:
+    arguments = TypedDict("arguments", cast("dict[str, Any]", fields))  # pyright: ignore - fields are made at run time
+    config = ConfigDict(**{**BYTES_CONFIG, "extra": "allow"}) if extra else BYTES_CONFIG
+    arguments.__pydantic_config__ = config  # type: ignore[attr-defined] - pydantic's documented hook for typed dicts
+    try:
+        return TypeAdapter(cast("type[dict[str, Any]]", arguments))
+    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError, TypeError) as error:
+        raise DeclarationError(function, f"a parameter has no JSON Schema: {_first_line(error)}") from error
+
+
+def _input_schema(
+    function: AnyFunction, adapter: TypeAdapter[dict[str, Any]], defaults: dict[str, JsonValue]
+) -> JsonObject:
+    schema = json_schema(function, adapter, "validation")
+    schema.pop("title", None)
+    properties = cast("dict[str, JsonObject]", schema.setdefault("properties", {}))
+    for name, default in defaults.items():
+        if name in properties:
+            properties[name]["default"] = default
+    return schema
+
+
+def json_schema(function: AnyFunction, adapter: TypeAdapter[Any], mode: JsonSchemaMode) -> JsonObject:
+    """Return the JSON Schema of a type adapter.
+
+    Raises:
+        DeclarationError: The type has none.
+    """
+    try:
+        return cast("JsonObject", adapter.json_schema(mode=mode, schema_generator=LeanSchema))
+    except PydanticUserError as error:
+        raise DeclarationError(function, f"a type has no JSON Schema: {_first_line(error)}") from error
+
+
+def _binder(
+    adapter: TypeAdapter[dict[str, Any]], supplied: dict[str, Callable[[], object]]
+) -> Callable[[bytes], dict[str, Any]]:
+    validate = adapter.validator.validate_json
+    if not supplied:
+        return validate
+
+    def bind(arguments: bytes) -> dict[str, Any]:
+        bound = validate(arguments)
+        for name, default in supplied.items():
+            if name not in bound:
+                bound[name] = default()
+        return bound
+
+    return bind
+
+
+def encode_arguments(arguments: JsonValue) -> bytes:
+    """Return decoded arguments as the bytes that `Signature.bind` takes."""
+    return msgspec.json.encode(arguments)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]

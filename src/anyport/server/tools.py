@@ -1,0 +1,223 @@
+"""Tools: the registry, ``tools/list`` and ``tools/call``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, cast
+
+from msgspec import UNSET, Struct, structs
+from pydantic import ValidationError
+
+from anyport.protocol.calls import Call, Reply
+from anyport.protocol.errors import InvalidParams, LocalProtocolError, McpError, ToolError
+from anyport.protocol.headers import check_parameters
+from anyport.protocol.revisions import Revision
+from anyport.protocol.types import CallToolResult, Icon, ListToolsResult, Tool, ToolAnnotations
+from anyport.protocol.types.json import JsonObject
+from anyport.server.context import Context, Surroundings
+from anyport.server.declarations import DeclarationError, name_of
+from anyport.server.foreign_schemas import ForeignSchema, compile_schema
+from anyport.server.results import Output, compile_output, failed
+from anyport.server.signature import (
+    AnyFunction,
+    Signature,
+    compile_signature,
+    encode_arguments,
+    input_errors,
+    resolve_hints,
+)
+from anyport.server.threads import ThreadPool
+
+logger = logging.getLogger("anyport.server")
+
+ErrorDetail = Literal["safe", "full", "masked"]
+"""How much of an exception reaches the model: its type and first line, all of its text, or nothing."""
+
+_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}\Z")
+
+
+class ToolOptions(Struct, frozen=True, kw_only=True):
+    """What a declaration may say about a tool; see `anyport.Server.tool`."""
+
+    name: str | None = None
+    title: str | None = None
+    description: str | None = None
+    annotations: ToolAnnotations | None = None
+    icons: Sequence[Icon] = ()
+    meta: JsonObject | None = None
+    input_schema: JsonObject | None = None
+    structured_output: bool = True
+
+
+class RegisteredTool(Struct, frozen=True):
+    """A tool with everything about it compiled.
+
+    Attributes:
+        definition: What ``tools/list`` says.
+        function: What the author wrote.
+        signature: Its compiled parameters.
+        output: Its compiled return annotation.
+        foreign: Validator of an input schema that the author wrote by hand.
+    """
+
+    definition: Tool
+    function: AnyFunction
+    signature: Signature
+    output: Output
+    foreign: ForeignSchema | None
+
+
+class Tools:
+    """The tools of a server, in the order of their registration (TOOL-01).
+
+    Args:
+        server: What contexts tell of the server.
+        pool: Where plain functions run.
+        errors: How much of an exception reaches the model.
+    """
+
+    def __init__(self, server: Surroundings, pool: ThreadPool, errors: ErrorDetail) -> None:
+        self._server = server
+        self._pool = pool
+        self._errors: ErrorDetail = errors
+        self._tools: dict[str, RegisteredTool] = {}
+        self.version = 0
+
+    def __iter__(self) -> Iterator[RegisteredTool]:
+        return iter(self._tools.values())
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def add(self, function: AnyFunction, options: ToolOptions) -> RegisteredTool:
+        """Compile and register a function.
+
+        Args:
+            function: The tool.
+            options: What the declaration says.
+
+        Returns:
+            The registered tool.
+
+        Raises:
+            DeclarationError: It cannot work: a name that is taken or not allowed, a parameter without a schema.
+        """
+        name = options.name or name_of(function)
+        if not _NAME.match(name):
+            raise DeclarationError(function, f"tool name {name!r} must be 1 to 128 of A-Z a-z 0-9 _ - . (TOOL-02)")
+        if name in self._tools:
+            raise DeclarationError(function, f"a tool named {name!r} exists already")
+        tool = _compile(name, function, options)
+        self._tools[name] = tool
+        self.version += 1
+        return tool
+
+    def remove(self, name: str) -> None:
+        """Take a tool out.
+
+        Raises:
+            LocalProtocolError: There is none of that name.
+        """
+        if self._tools.pop(name, None) is None:
+            raise LocalProtocolError(f"No tool is named {name!r}")
+        self.version += 1
+
+    async def list(self, call: Call, reply: Reply) -> ListToolsResult:
+        """Answer ``tools/list``: every tool on one page, in the form that the revision knows."""
+        if call.params.get("cursor") is not None:
+            raise InvalidParams("Unknown cursor: this list has one page")
+        return ListToolsResult(tools=[_for_revision(tool.definition, call.revision) for tool in self])
+
+    async def call(self, call: Call, reply: Reply) -> CallToolResult:
+        """Answer ``tools/call``: look the tool up, bind the arguments, run it, make its result (TOOL-04, TOOL-05)."""
+        tool = self._find(call.params.get("name"))
+        arguments = call.params.get("arguments")
+        if arguments is None:
+            arguments = {}
+        elif not isinstance(arguments, dict):
+            raise InvalidParams('"arguments" must be an object')
+        signature, carrier = tool.signature, call.carrier
+        if signature.headers and carrier.headers is not None and call.revision.header_mirror:
+            check_parameters(carrier.headers, arguments, signature.headers)
+        if tool.foreign is not None and (problem := tool.foreign.check(arguments)):
+            return failed(problem)
+        try:
+            bound = signature.bind(encode_arguments(arguments))
+        except ValidationError as error:
+            return failed(input_errors(error, signature.schema))
+        if signature.context_name is not None:
+            bound[signature.context_name] = Context[Any](call, reply, self._server)
+        try:
+            if signature.is_async:
+                value = await tool.function(**bound)
+            else:
+                value = await self._pool.run(functools.partial(tool.function, **bound))
+            result = tool.output.encode(value)
+        except ToolError as error:
+            return failed(str(error))
+        except McpError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told, the log has it all
+            return self._report(tool, error)
+        if not call.revision.structured_output:
+            result.structured_content = UNSET
+        return result
+
+    def _find(self, name: object) -> RegisteredTool:
+        tool = self._tools.get(name) if isinstance(name, str) else None
+        if tool is None:
+            shown = repr(name[:200]) if isinstance(name, str) else "(no name given)"
+            raise InvalidParams(f"Unknown tool: {shown}")
+        return tool
+
+    def _report(self, tool: RegisteredTool, error: Exception) -> CallToolResult:
+        error_id = secrets.token_hex(4)
+        logger.error("Tool %s failed (error id %s)", tool.definition.name, error_id, exc_info=error)
+        if self._errors == "masked":
+            return failed(f"The tool failed (error id {error_id})")
+        text = str(error) if self._errors == "full" else str(error).split("\n", 1)[0][:500]
+        return failed(f"{type(error).__name__}: {text} (error id {error_id})")
+
+
+def _compile(name: str, function: AnyFunction, options: ToolOptions) -> RegisteredTool:
+    foreign = None
+    if options.input_schema is not None:
+        foreign = compile_schema(function, options.input_schema)
+    signature = compile_signature(function, accept_extra=foreign is not None)
+    if foreign is not None:
+        signature = structs.replace(signature, schema=foreign.schema, headers=foreign.headers)
+    annotation = resolve_hints(function).get("return", Any)
+    output = compile_output(function, annotation, structured=options.structured_output)
+    description = options.description if options.description is not None else inspect.getdoc(function)
+    definition = Tool(
+        name=name,
+        title=options.title,
+        description=description,
+        input_schema=signature.schema,
+        output_schema=output.schema,
+        annotations=options.annotations,
+        icons=list(options.icons) or None,
+        meta=options.meta,
+    )
+    return RegisteredTool(definition, function, signature, output, foreign)
+
+
+_FIELD_SINCE: Mapping[str, str] = {
+    "annotations": "2025-03-26",
+    "title": "2025-06-18",
+    "output_schema": "2025-06-18",
+    "meta": "2025-06-18",
+    "icons": "2025-11-25",
+}
+
+
+def _for_revision(definition: Tool, revision: Revision) -> Tool:
+    """Return a definition without the fields that a revision does not know."""
+    unknown = {field: None for field, since in _FIELD_SINCE.items() if revision.lacks(since)}
+    return structs.replace(definition, **cast("dict[str, Any]", unknown)) if unknown else definition
+
