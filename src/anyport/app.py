@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, Unpack, overload
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, Unpack, overload
 
 from typing_extensions import TypedDict
 
@@ -28,7 +29,7 @@ from anyport.server.tools import ErrorDetail, ToolOptions, Tools
 from anyport.serving.asgi import AsgiApp, HttpOptions
 from anyport.serving.run import RunOptions, run
 
-FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 
 
 class ToolArguments(TypedDict, total=False):
@@ -108,7 +109,7 @@ class Server:
         )
 
     @property
-    def state(self) -> Any:  # noqa: ANN401 - whatever the author's lifespan yields
+    def state(self) -> object:
         """What the lifespan yielded."""
         return self.lifespan.state
 
@@ -122,7 +123,9 @@ class Server:
     @overload
     def tool(self, /, **options: Unpack[ToolArguments]) -> Callable[[FunctionT], FunctionT]: ...
 
-    def tool(self, function: FunctionT | None = None, /, **options: Unpack[ToolArguments]) -> Any:
+    def tool(
+        self, function: FunctionT | None = None, /, **options: Unpack[ToolArguments]
+    ) -> FunctionT | Callable[[FunctionT], FunctionT]:
         """Register a function as a tool; with or without parentheses.
 
         Its name, docstring, parameters and return annotation say everything; options override. The function itself is
@@ -140,12 +143,15 @@ class Server:
         Raises:
             DeclarationError: The declaration cannot work; the message names file, line and reason.
         """
+        # A tool that is declared inside a function may be annotated with the classes of that function.
+        frame = inspect.currentframe()
+        names = frame.f_back.f_locals if frame is not None and frame.f_back is not None else {}
         if function is None:
-            return functools.partial(self._add_tool, options)
-        return self._add_tool(options, function)
+            return functools.partial(self._add_tool, options, names)
+        return self._add_tool(options, names, function)
 
-    def _add_tool(self, options: ToolArguments, function: FunctionT) -> FunctionT:
-        self.tools.add(function, ToolOptions(**options))
+    def _add_tool(self, options: ToolArguments, names: Mapping[str, object], function: FunctionT) -> FunctionT:
+        self.tools.add(function, ToolOptions(**options), names)
         return function
 
     def asgi(self, **options: Unpack[HttpOptions]) -> AsgiApp:
@@ -175,6 +181,4 @@ class Server:
     def _capabilities(self) -> ServerCapabilities:
         has_tools = len(self.tools) > 0
         may_log = any(tool.signature.context_name is not None for tool in self.tools)
-        return ServerCapabilities(
-            tools=ToolsCapability() if has_tools else None, logging={} if may_log else None
-        )
+        return ServerCapabilities(tools=ToolsCapability() if has_tools else None, logging={} if may_log else None)

@@ -125,7 +125,7 @@ Media = Image | Audio | File
 
 
 def _is_text(mime_type: str) -> bool:
-    return mime_type.startswith("text/") or mime_type.split("+")[-1] in ("application/json", "application/xml", "json", "xml")
+    return mime_type.startswith("text/") or mime_type.endswith(("/json", "/xml", "+json", "+xml"))
 
 
 def _as_text(data: bytes) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Coroutine, Generator, Mapping
-from typing import Any, Generic, Protocol
+from typing import Any, Generic, Protocol, cast
 
 from msgspec import Raw
 from typing_extensions import TypeVar
@@ -12,7 +12,12 @@ from typing_extensions import TypeVar
 from anyport.protocol.calls import Call, Reply, TransportName
 from anyport.protocol.errors import LocalProtocolError
 from anyport.protocol.jsonrpc import RequestId, encode_json
-from anyport.protocol.types import LOG_LEVELS, LoggingLevel, LoggingMessageNotificationParams, ProgressNotificationParams
+from anyport.protocol.types import (
+    LOG_LEVELS,
+    LoggingLevel,
+    LoggingMessageNotificationParams,
+    ProgressNotificationParams,
+)
 from anyport.protocol.types.json import JsonObject, JsonValue
 
 StateT = TypeVar("StateT", default=Any)
@@ -28,7 +33,7 @@ class Surroundings(Protocol):
     version: str
 
     @property
-    def state(self) -> Any:  # noqa: ANN401 - whatever the author's lifespan yields
+    def state(self) -> object:
         """What the lifespan yielded."""
         ...
 
@@ -110,7 +115,7 @@ class Context(Generic[StateT]):
     @property
     def state(self) -> StateT:
         """What the server's lifespan yielded."""
-        return self._server.state
+        return cast("StateT", self._server.state)
 
     @property
     def server(self) -> Surroundings:
@@ -119,7 +124,9 @@ class Context(Generic[StateT]):
 
     # --- what goes out ------------------------------------------------------------------------------------------------
 
-    def report_progress(self, progress: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
+    def report_progress(
+        self, progress: float, total: float | None = None, message: str | None = None
+    ) -> Awaitable[None]:
         """Tell the client how far the call is (PRG-01).
 
         Nothing is sent when the client did not ask for progress, and nothing that does not rise above what was sent
@@ -148,7 +155,9 @@ class Context(Generic[StateT]):
         least = self._call.log_level
         if least is None or _SEVERITY[level] < _SEVERITY[least]:
             return _DONE
-        return self._send("notifications/message", LoggingMessageNotificationParams(level=level, data=data, logger=logger))
+        return self._send(
+            "notifications/message", LoggingMessageNotificationParams(level=level, data=data, logger=logger)
+        )
 
     def debug(self, text: JsonValue, logger: str | None = None) -> Awaitable[None]:
         """Send a log message of level ``debug``; see `log`."""
@@ -166,7 +175,9 @@ class Context(Generic[StateT]):
         """Send a log message of level ``error``; see `log`."""
         return self.log("error", text, logger)
 
-    def _send(self, method: str, params: ProgressNotificationParams | LoggingMessageNotificationParams) -> Awaitable[None]:
+    def _send(
+        self, method: str, params: ProgressNotificationParams | LoggingMessageNotificationParams
+    ) -> Awaitable[None]:
         # Encoded here, so that a value without a JSON form fails in the tool that made it, not in a transport.
         message = self._reply.notify(method, Raw(encode_json(params)))
         return message if _running_loop() is self._loop else self._send_from_thread(message)

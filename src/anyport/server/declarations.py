@@ -21,11 +21,13 @@ class DeclarationError(LocalProtocolError):
 
 
 def name_of(function: Callable[..., object]) -> str:
-    """Return the name of a function, or of the class of a callable object."""
+    """Return the name of a function (the one behind a partial), or of the class of a callable object."""
+    function = getattr(function, "func", function)
     return getattr(function, "__name__", type(function).__name__)
 
 
 def place_of(function: Callable[..., object]) -> str:
     """Return ``file:line`` of a function, or ``unknown place`` where it has no source."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    function = getattr(function, "func", function)
+    code = getattr(inspect.unwrap(function), "__code__", None) or getattr(type(function).__call__, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "unknown place"

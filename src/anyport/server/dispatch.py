@@ -77,7 +77,8 @@ class Dispatcher:
             result = await answer(call, reply)
         except McpError:
             raise
-        except Exception as error:  # noqa: BLE001 - the last resort of every method: the peer gets an answer whatever broke
+        except Exception as error:
+            # The last resort of every method: the peer gets an answer, whatever broke.
             error_id = secrets.token_hex(4)
             logger.exception("%s failed (error id %s)", call.method, error_id)
             raise InternalError(f"Internal error (error id {error_id})") from error

@@ -7,7 +7,9 @@ network (JSC-02).
 from __future__ import annotations
 
 import importlib
-from typing import Any, Final, Protocol, cast
+import itertools
+from collections.abc import Iterator
+from typing import Final, Protocol, cast
 
 from anyport.protocol.headers import HeaderParameter, header_parameters
 from anyport.protocol.types.json import JsonObject, JsonValue
@@ -20,6 +22,10 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 class _Problem(Protocol):
     message: str
     instance_path: list[str | int]
+
+
+class _Validator(Protocol):
+    def iter_errors(self, instance: JsonValue) -> Iterator[_Problem]: ...
 
 
 class ForeignSchema:
@@ -36,12 +42,12 @@ class ForeignSchema:
         library = importlib.import_module("jsonschema_rs")
         self.schema = schema
         self.headers: tuple[HeaderParameter, ...] = header_parameters(schema)
-        self._validator: Any = library.validator_for(schema, retriever=_refuse)
+        self._validator = cast("_Validator", library.validator_for(schema, retriever=_refuse))
 
     def check(self, value: JsonValue) -> str:
         """Return what is wrong with a value, a ``field: reason`` line each; empty when nothing is."""
-        problems = cast("list[_Problem]", list(self._validator.iter_errors(value))[:20])
-        return "\n".join(f"{'.'.join(map(str, item.instance_path)) or 'arguments'}: {item.message}" for item in problems)
+        problems = itertools.islice(self._validator.iter_errors(value), 20)
+        return "\n".join(f"{_place(problem)}: {problem.message}" for problem in problems)
 
 
 def compile_schema(function: AnyFunction, schema: JsonObject) -> ForeignSchema:
@@ -56,6 +62,10 @@ def compile_schema(function: AnyFunction, schema: JsonObject) -> ForeignSchema:
         return ForeignSchema(schema)
     except ValueError as error:
         raise DeclarationError(function, f"input_schema is not valid: {error}") from error
+
+
+def _place(problem: _Problem) -> str:
+    return ".".join(map(str, problem.instance_path)) or "arguments"
 
 
 def _refuse(uri: str) -> JsonValue:

@@ -28,8 +28,8 @@ class Lifespan:
         self._function = function
         self._server = server
         self._task: asyncio.Task[None] | None = None
-        self._started: asyncio.Event | None = None
-        self._stop: asyncio.Event | None = None
+        self._started = asyncio.Event()
+        self._stop = asyncio.Event()
         self.state: Any = None
 
     async def start(self) -> None:
@@ -55,7 +55,7 @@ class Lifespan:
     async def aclose(self) -> None:
         """Leave the lifespan and wait until the author's code is through."""
         task, self._task = self._task, None
-        if task is None or self._stop is None:
+        if task is None:
             return
         self._stop.set()
         await asyncio.shield(task)

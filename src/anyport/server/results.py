@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast, get_args, get_origin
 
+import msgspec
 from msgspec import Raw, Struct
 from pydantic import BaseModel, ConfigDict, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
 from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import PydanticSerializationError, to_json
+from typing_extensions import is_typeddict
 
 from anyport.protocol.errors import ToolError
 from anyport.protocol.types import (
@@ -27,7 +29,7 @@ from anyport.protocol.types import (
 from anyport.protocol.types.json import JsonObject
 from anyport.server.content import Audio, File, Image
 from anyport.server.declarations import DeclarationError
-from anyport.server.signature import AnyFunction, json_schema
+from anyport.server.signature import Annotation, AnyFunction, json_schema
 
 BLOCKS: Final = (TextContent, ImageContent, AudioContent, EmbeddedResource, ResourceLink)
 MEDIA: Final = (Image, Audio, File)
@@ -44,10 +46,15 @@ class Output(Struct, frozen=True):
     """
 
     schema: JsonObject | None
-    encode: Callable[[Any], CallToolResult]
+    encode: Callable[[object], CallToolResult]
 
 
-def compile_output(function: AnyFunction, annotation: object, *, structured: bool = True) -> Output:
+def compile_output(
+    function: AnyFunction,
+    annotation: Annotation,
+    *,
+    structured: bool = True,
+) -> Output:
     """Compile the return annotation of a tool (TOOL-03).
 
     A value with structure has an ``outputSchema``; it is checked against its annotation and sent as
@@ -80,17 +87,23 @@ def compile_output(function: AnyFunction, annotation: object, *, structured: boo
     return Output(schema, _encoder(adapter, wrapped=wrapped))
 
 
-def encode_any(value: Any) -> CallToolResult:  # noqa: ANN401 - whatever a tool returns
+def encode_any(value: object) -> CallToolResult:
     """Make a result from a value that has no declared structure."""
     if isinstance(value, CallToolResult):
         # The envelope is filled in later, for one revision: the author's own object stays as it is.
         return copy.copy(value)
-    if isinstance(value, (list, tuple)) and any(isinstance(item, (*BLOCKS, *MEDIA)) for item in value):
-        return CallToolResult(content=[_block(item) for item in cast("list[Any]", value)])
+    if isinstance(value, (list, tuple)):
+        items = cast("Sequence[object]", value)
+        if any(isinstance(item, (*BLOCKS, *MEDIA)) for item in items):
+            return CallToolResult(content=[_block(item) for item in items])
     if value is None:
         return CallToolResult(content=[])
+    return _of_value(cast("object", value))
+
+
+def _of_value(value: object) -> CallToolResult:
     result = CallToolResult(content=[_block(value)])
-    if _is_record(value):
+    if _is_record(value) and not isinstance(value, (*BLOCKS, *MEDIA)):
         result.structured_content = Raw(_to_json(value))
     return result
 
@@ -100,10 +113,10 @@ def failed(message: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=message)], is_error=True)
 
 
-def _encoder(adapter: TypeAdapter[Any], *, wrapped: bool) -> Callable[[Any], CallToolResult]:
+def _encoder(adapter: TypeAdapter[Any], *, wrapped: bool) -> Callable[[object], CallToolResult]:
     validate, dump = adapter.validator.validate_python, adapter.serializer.to_json
 
-    def encode(value: Any) -> CallToolResult:  # noqa: ANN401 - whatever a tool returns
+    def encode(value: object) -> CallToolResult:
         if isinstance(value, CallToolResult):
             return copy.copy(value)
         try:
@@ -124,7 +137,7 @@ def _encoder(adapter: TypeAdapter[Any], *, wrapped: bool) -> Callable[[Any], Cal
 # --- annotations ------------------------------------------------------------------------------------------------------
 
 
-def _has_structure(annotation: object) -> bool:
+def _has_structure(annotation: Annotation) -> bool:
     if annotation is Any or annotation is None or annotation is object:
         return False
     origin = get_origin(annotation)
@@ -139,12 +152,12 @@ def _has_structure(annotation: object) -> bool:
     return not (isinstance(annotation, type) and issubclass(annotation, _UNSTRUCTURED) and annotation in _UNSTRUCTURED)
 
 
-def _may_nest(annotation: object) -> bool:
+def _may_nest(annotation: Annotation) -> bool:
     """Whether a type may stand in a structured list: strings may, content blocks and media may not."""
     return annotation in (str, bytes, type(None)) or annotation is Any or _has_structure(annotation)
 
 
-def _adapter(function: AnyFunction, annotation: object) -> TypeAdapter[Any] | None:
+def _adapter(function: AnyFunction, annotation: Annotation) -> TypeAdapter[Any] | None:
     """Return an adapter, or ``None`` for a type that pydantic cannot describe: such a result goes out as text."""
     try:
         if _configures_itself(annotation):
@@ -156,15 +169,16 @@ def _adapter(function: AnyFunction, annotation: object) -> TypeAdapter[Any] | No
         return None
 
 
-def _configures_itself(annotation: object) -> bool:
+def _configures_itself(annotation: Annotation) -> bool:
     if not isinstance(annotation, type):
         return False
+    kind = cast("type[object]", annotation)
     return (
-        issubclass(annotation, BaseModel)
-        or is_pydantic_dataclass(annotation)
-        or hasattr(annotation, "__dataclass_fields__")
-        or typing.is_typeddict(annotation)
-        or hasattr(annotation, "__pydantic_config__")
+        issubclass(kind, BaseModel)
+        or is_pydantic_dataclass(kind)
+        or is_typeddict(kind)
+        or hasattr(kind, "__dataclass_fields__")
+        or hasattr(kind, "__pydantic_config__")
     )
 
 
@@ -187,7 +201,7 @@ def _wrap(schema: JsonObject) -> JsonObject:
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def _block(value: Any) -> ContentBlock:  # noqa: ANN401 - whatever a tool returns
+def _block(value: object) -> ContentBlock:
     if isinstance(value, BLOCKS):
         return value
     if isinstance(value, MEDIA):
@@ -199,8 +213,12 @@ def _is_record(value: object) -> bool:
     return isinstance(value, (dict, BaseModel, Struct)) or hasattr(value, "__dataclass_fields__")
 
 
+def _fallback(value: object) -> object:
+    return msgspec.to_builtins(value) if isinstance(value, Struct) else str(value)
+
+
 def _to_json(value: object) -> bytes:
     try:
-        return to_json(value, bytes_mode="base64", fallback=str)
+        return to_json(value, bytes_mode="base64", fallback=_fallback)
     except (PydanticSerializationError, ValueError) as error:
         raise ToolError(f"The tool returned a value without a JSON form: {error}") from error

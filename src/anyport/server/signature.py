@@ -7,14 +7,14 @@ bytes, which yields the keyword arguments as they are passed on.
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import json
 import types
 import typing
-from collections.abc import Callable
-from typing import Annotated, Any, Final, NotRequired, cast, get_args, get_origin
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, NotRequired, TypeAlias, cast, get_args, get_origin
 
-import msgspec
 from msgspec import Struct
 from pydantic import ConfigDict, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
@@ -29,8 +29,11 @@ from anyport.server.context import Context
 from anyport.server.declarations import DeclarationError
 
 AnyFunction = Callable[..., Any]
+Annotation: TypeAlias = Any
+"""A resolved type annotation: classes, special forms and aliases have no type in common."""
 
-BYTES_CONFIG: Final = ConfigDict(extra="forbid", val_json_bytes="base64", ser_json_bytes="base64")
+CLOSED_CONFIG: Final = ConfigDict(extra="forbid", val_json_bytes="base64", ser_json_bytes="base64")
+OPEN_CONFIG: Final = ConfigDict(extra="allow", val_json_bytes="base64", ser_json_bytes="base64")
 
 
 class LeanSchema(GenerateJsonSchema):
@@ -65,15 +68,18 @@ class Signature(Struct, frozen=True):
     schema: JsonObject
     headers: tuple[HeaderParameter, ...]
     context_name: str | None
-    bind: Callable[[bytes], dict[str, Any]]
+    bind: Callable[[bytes], dict[str, object]]
     is_async: bool
 
 
-def compile_signature(function: AnyFunction, *, accept_extra: bool = False) -> Signature:
+def compile_signature(
+    function: AnyFunction, *, names: Mapping[str, object] | None = None, accept_extra: bool = False
+) -> Signature:
     """Compile the parameters of a function.
 
     Args:
-        function: A plain or ``async def`` function, a method, or an object with ``__call__``.
+        function: A plain or ``async def`` function, a method, a partial, or an object with ``__call__``.
+        names: Names beside the function's globals that its annotations may use.
         accept_extra: Leave unknown arguments to a ``**`` parameter instead of refusing them.
 
     Returns:
@@ -82,7 +88,7 @@ def compile_signature(function: AnyFunction, *, accept_extra: bool = False) -> S
     Raises:
         DeclarationError: The function cannot be called by name, or an annotation has no JSON Schema.
     """
-    hints = resolve_hints(function)
+    hints = resolve_hints(function, names)
     context_name: str | None = None
     fields: dict[str, object] = {}
     defaults: dict[str, JsonValue] = {}
@@ -106,21 +112,37 @@ def compile_signature(function: AnyFunction, *, accept_extra: bool = False) -> S
         headers = header_parameters(schema)
     except ValueError as error:
         raise DeclarationError(function, str(error)) from None
-    target = function if inspect.isroutine(function) else type(function).__call__
-    return Signature(schema, headers, context_name, _binder(adapter, supplied), inspect.iscoroutinefunction(target))
+    return Signature(schema, headers, context_name, _binder(adapter, supplied), _is_async(function))
 
 
-def resolve_hints(function: AnyFunction) -> dict[str, Any]:
+def resolve_hints(function: AnyFunction, names: Mapping[str, object] | None = None) -> dict[str, Any]:
     """Return a function's annotations as types.
+
+    Args:
+        function: What was decorated.
+        names: Names beside its globals, such as the classes of the function that it is written in.
 
     Raises:
         DeclarationError: A name in an annotation does not exist.
     """
-    target = function if inspect.isroutine(function) or inspect.isclass(function) else type(function).__call__
     try:
-        return typing.get_type_hints(target, include_extras=True)
+        return typing.get_type_hints(_routine_of(function), localns=names, include_extras=True)
     except (NameError, TypeError, SyntaxError, AttributeError) as error:
         raise DeclarationError(function, f"an annotation cannot be resolved: {error}") from error
+
+
+def _routine_of(function: AnyFunction) -> AnyFunction:
+    """Return what has the annotations and the code: behind a partial, or the ``__call__`` of an object."""
+    while isinstance(function, functools.partial):
+        function = cast("functools.partial[object]", function).func
+    return function if inspect.isroutine(function) else type(function).__call__
+
+
+def _is_async(function: AnyFunction) -> bool:
+    routine = _routine_of(function)
+    if inspect.isasyncgenfunction(routine) or inspect.isgeneratorfunction(routine):
+        raise DeclarationError(function, "a generator has no result; return the value, report progress by the Context")
+    return inspect.iscoroutinefunction(routine)
 
 
 def is_context(annotation: object) -> bool:
@@ -219,26 +241,28 @@ def _note_default(name: str, default: object, defaults: dict[str, JsonValue]) ->
         return
 
 
-def _adapter(function: AnyFunction, fields: dict[str, object], *, extra: bool) -> TypeAdapter[dict[str, Any]]:
-    arguments = TypedDict("arguments", cast("dict[str, Any]", fields))  # pyright: ignore - fields are made at run time
-    config = ConfigDict(**{**BYTES_CONFIG, "extra": "allow"}) if extra else BYTES_CONFIG
-    arguments.__pydantic_config__ = config  # type: ignore[attr-defined] - pydantic's documented hook for typed dicts
+def _adapter(function: AnyFunction, fields: dict[str, object], *, extra: bool) -> TypeAdapter[dict[str, object]]:
+    # A typed dictionary, since any name may be a key of it; its validator yields a plain dict. It is called through a
+    # variable because a type checker wants the fields of a typed dictionary in the source.
+    make = cast("Callable[..., type[dict[str, object]]]", TypedDict)
+    arguments = make("arguments", fields)
+    cast("Any", arguments).__pydantic_config__ = OPEN_CONFIG if extra else CLOSED_CONFIG
     try:
-        return TypeAdapter(cast("type[dict[str, Any]]", arguments))
+        return TypeAdapter(arguments)
     except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError, TypeError) as error:
         raise DeclarationError(function, f"a parameter has no JSON Schema: {_first_line(error)}") from error
 
 
 def _input_schema(
-    function: AnyFunction, adapter: TypeAdapter[dict[str, Any]], defaults: dict[str, JsonValue]
+    function: AnyFunction, adapter: TypeAdapter[dict[str, object]], defaults: dict[str, JsonValue]
 ) -> JsonObject:
     schema = json_schema(function, adapter, "validation")
     schema.pop("title", None)
-    properties = cast("dict[str, JsonObject]", schema.setdefault("properties", {}))
+    properties = cast("dict[str, JsonObject]", schema.pop("properties", {}))
     for name, default in defaults.items():
         if name in properties:
             properties[name]["default"] = default
-    return schema
+    return {"type": "object", "properties": cast("JsonObject", properties), **schema}
 
 
 def json_schema(function: AnyFunction, adapter: TypeAdapter[Any], mode: JsonSchemaMode) -> JsonObject:
@@ -254,13 +278,13 @@ def json_schema(function: AnyFunction, adapter: TypeAdapter[Any], mode: JsonSche
 
 
 def _binder(
-    adapter: TypeAdapter[dict[str, Any]], supplied: dict[str, Callable[[], object]]
-) -> Callable[[bytes], dict[str, Any]]:
+    adapter: TypeAdapter[dict[str, object]], supplied: dict[str, Callable[[], object]]
+) -> Callable[[bytes], dict[str, object]]:
     validate = adapter.validator.validate_json
     if not supplied:
         return validate
 
-    def bind(arguments: bytes) -> dict[str, Any]:
+    def bind(arguments: bytes) -> dict[str, object]:
         bound = validate(arguments)
         for name, default in supplied.items():
             if name not in bound:
@@ -268,11 +292,6 @@ def _binder(
         return bound
 
     return bind
-
-
-def encode_arguments(arguments: JsonValue) -> bytes:
-    """Return decoded arguments as the bytes that `Signature.bind` takes."""
-    return msgspec.json.encode(arguments)
 
 
 def _first_line(error: Exception) -> str:

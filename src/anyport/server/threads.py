@@ -8,44 +8,40 @@ so that a tool which never returns cannot keep the process from ending.
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Generic, TypeVar, cast
 
 from anyport.protocol.errors import Busy
 
 T = TypeVar("T")
 
 
-class _Job:
-    __slots__ = ("context", "error", "function", "future", "loop", "value")
+class _Job(Generic[T]):
+    __slots__ = ("context", "function", "future", "loop", "settle")
 
-    def __init__(self, function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, function: Callable[[], T], loop: asyncio.AbstractEventLoop) -> None:
         self.function = function
         self.loop = loop
-        self.future: asyncio.Future[Any] = loop.create_future()
+        self.future: asyncio.Future[T] = loop.create_future()
         self.context: Context = copy_context()
-        self.value: Any = None
-        self.error: BaseException | None = None
+        self.settle: Callable[[], None] = self._nothing
 
     def work(self) -> None:
         try:
-            self.value = self.context.run(self.function)
+            value = self.context.run(self.function)
         except BaseException as error:  # noqa: BLE001 - whatever a tool raises belongs to the call that waits for it
-            self.error = error
-
-    def settle(self) -> None:
-        if self.future.done():
-            return
-        if self.error is None:
-            self.future.set_result(self.value)
-        elif isinstance(self.error, Exception):
-            self.future.set_exception(self.error)
-        else:
             # SystemExit or KeyboardInterrupt in a tool must not end the server.
-            self.future.set_exception(RuntimeError(f"the tool raised {type(self.error).__name__}"))
+            raised = error if isinstance(error, Exception) else RuntimeError(f"the tool raised {type(error).__name__}")
+            self.settle = functools.partial(self.future.set_exception, raised)
+        else:
+            self.settle = functools.partial(self.future.set_result, value)
+
+    def _nothing(self) -> None:
+        """Stand in until the work is done."""
 
 
 class ThreadPool:
@@ -59,7 +55,7 @@ class ThreadPool:
     def __init__(self, threads: int, queue: int) -> None:
         self._most = threads
         self._room = threads + queue
-        self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job[object]] = SimpleQueue()
         self._threads = 0
         self._pending = 0
 
@@ -82,7 +78,7 @@ class ThreadPool:
         if self._pending > self._threads < self._most:
             self._threads += 1
             threading.Thread(target=self._serve, name=f"anyport-tool-{self._threads}", daemon=True).start()
-        self._jobs.put(job)
+        self._jobs.put(cast("_Job[object]", job))
         return await job.future
 
     def _serve(self) -> None:
@@ -95,6 +91,7 @@ class ThreadPool:
                 # The loop is closed: nobody waits any more.
                 self._pending -= 1
 
-    def _finish(self, job: _Job) -> None:
+    def _finish(self, job: _Job[object]) -> None:
         self._pending -= 1
-        job.settle()
+        if not job.future.done():
+            job.settle()

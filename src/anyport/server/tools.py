@@ -8,8 +8,9 @@ import logging
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Literal
 
+import msgspec
 from msgspec import UNSET, Struct, structs
 from pydantic import ValidationError
 
@@ -27,7 +28,6 @@ from anyport.server.signature import (
     AnyFunction,
     Signature,
     compile_signature,
-    encode_arguments,
     input_errors,
     resolve_hints,
 )
@@ -94,12 +94,15 @@ class Tools:
     def __len__(self) -> int:
         return len(self._tools)
 
-    def add(self, function: AnyFunction, options: ToolOptions) -> RegisteredTool:
+    def add(
+        self, function: AnyFunction, options: ToolOptions, names: Mapping[str, object] | None = None
+    ) -> RegisteredTool:
         """Compile and register a function.
 
         Args:
             function: The tool.
             options: What the declaration says.
+            names: Names beside the function's globals that its annotations may use.
 
         Returns:
             The registered tool.
@@ -112,7 +115,7 @@ class Tools:
             raise DeclarationError(function, f"tool name {name!r} must be 1 to 128 of A-Z a-z 0-9 _ - . (TOOL-02)")
         if name in self._tools:
             raise DeclarationError(function, f"a tool named {name!r} exists already")
-        tool = _compile(name, function, options)
+        tool = _compile(name, function, options, names or {})
         self._tools[name] = tool
         self.version += 1
         return tool
@@ -136,27 +139,17 @@ class Tools:
     async def call(self, call: Call, reply: Reply) -> CallToolResult:
         """Answer ``tools/call``: look the tool up, bind the arguments, run it, make its result (TOOL-04, TOOL-05)."""
         tool = self._find(call.params.get("name"))
-        arguments = call.params.get("arguments")
-        if arguments is None:
-            arguments = {}
-        elif not isinstance(arguments, dict):
-            raise InvalidParams('"arguments" must be an object')
-        signature, carrier = tool.signature, call.carrier
-        if signature.headers and carrier.headers is not None and call.revision.header_mirror:
-            check_parameters(carrier.headers, arguments, signature.headers)
-        if tool.foreign is not None and (problem := tool.foreign.check(arguments)):
-            return failed(problem)
+        signature = tool.signature
         try:
-            bound = signature.bind(encode_arguments(arguments))
-        except ValidationError as error:
-            return failed(input_errors(error, signature.schema))
-        if signature.context_name is not None:
-            bound[signature.context_name] = Context[Any](call, reply, self._server)
-        try:
+            bound = _bind(tool, call)
+            if signature.context_name is not None:
+                bound[signature.context_name] = Context(call, reply, self._server)
             if signature.is_async:
                 value = await tool.function(**bound)
             else:
                 value = await self._pool.run(functools.partial(tool.function, **bound))
+                if inspect.isawaitable(value):
+                    value = await value
             result = tool.output.encode(value)
         except ToolError as error:
             return failed(str(error))
@@ -184,14 +177,32 @@ class Tools:
         return failed(f"{type(error).__name__}: {text} (error id {error_id})")
 
 
-def _compile(name: str, function: AnyFunction, options: ToolOptions) -> RegisteredTool:
+def _bind(tool: RegisteredTool, call: Call) -> dict[str, object]:
+    """Check the arguments of a call and return them as keyword arguments; what a model can mend is a `ToolError`."""
+    arguments = call.params.get("arguments")
+    if arguments is None:
+        arguments = {}
+    elif not isinstance(arguments, dict):
+        raise InvalidParams('"arguments" must be an object')
+    signature, headers = tool.signature, call.carrier.headers
+    if signature.headers and headers is not None and call.revision.header_mirror:
+        check_parameters(headers, arguments, signature.headers)
+    if tool.foreign is not None and (problem := tool.foreign.check(arguments)):
+        raise ToolError(problem)
+    try:
+        return signature.bind(msgspec.json.encode(arguments))
+    except ValidationError as error:
+        raise ToolError(input_errors(error, signature.schema)) from None
+
+
+def _compile(name: str, function: AnyFunction, options: ToolOptions, names: Mapping[str, object]) -> RegisteredTool:
     foreign = None
     if options.input_schema is not None:
         foreign = compile_schema(function, options.input_schema)
-    signature = compile_signature(function, accept_extra=foreign is not None)
+    signature = compile_signature(function, names=names, accept_extra=foreign is not None)
     if foreign is not None:
         signature = structs.replace(signature, schema=foreign.schema, headers=foreign.headers)
-    annotation = resolve_hints(function).get("return", Any)
+    annotation = resolve_hints(function, names).get("return")
     output = compile_output(function, annotation, structured=options.structured_output)
     description = options.description if options.description is not None else inspect.getdoc(function)
     definition = Tool(
@@ -219,5 +230,4 @@ _FIELD_SINCE: Mapping[str, str] = {
 def _for_revision(definition: Tool, revision: Revision) -> Tool:
     """Return a definition without the fields that a revision does not know."""
     unknown = {field: None for field, since in _FIELD_SINCE.items() if revision.lacks(since)}
-    return structs.replace(definition, **cast("dict[str, Any]", unknown)) if unknown else definition
-
+    return structs.replace(definition, **unknown) if unknown else definition
