@@ -67,8 +67,10 @@ def on_core(core: int | None) -> Generator[None]:
 def _tree(pid: int) -> Iterator[int]:
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield from _tree(int(child))
+        children = task / "children"
+        if children.is_file():  # a kernel may be built without it; then only the server itself is seen
+            for child in children.read_text().split():
+                yield from _tree(int(child))
 
 
 def cpu_seconds(pid: int) -> float:

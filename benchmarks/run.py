@@ -84,7 +84,7 @@ def _parse(arguments: Sequence[str]) -> Options:
 def _plan(options: Options) -> Plan:
     cores = Cores.available()
     if options.check:
-        return Plan(seconds=2, rounds=3, starts=3, sessions=100, cores=cores)
+        return Plan(seconds=1, rounds=4, starts=3, sessions=100, cores=cores)
     if options.quick:
         return Plan(seconds=1, rounds=3, starts=5, sessions=500, cores=cores)
     return Plan(seconds=2, rounds=5, starts=9, sessions=500, cores=cores)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
 from typing_extensions import TypedDict
 
@@ -26,8 +27,11 @@ from anyport.server.dispatch import Dispatcher
 from anyport.server.lifespan import Lifespan, LifespanFunction
 from anyport.server.threads import ThreadPool
 from anyport.server.tools import ErrorDetail, ToolOptions, Tools
-from anyport.serving.asgi import AsgiApp, HttpOptions
-from anyport.serving.run import RunOptions, run
+from anyport.serving.application import HttpOptions, RunOptions
+from anyport.serving.run import run
+
+if TYPE_CHECKING:
+    from anyport.serving.asgi import AsgiApp
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 
@@ -163,7 +167,8 @@ class Server:
         Args:
             **options: ``path`` (default ``/mcp``), ``allowed_hosts``, ``allowed_origins``.
         """
-        return AsgiApp(self, **options)
+        # Loaded here: a server that stays on stdio has no use for it.
+        return importlib.import_module("anyport.serving.asgi").AsgiApp(self, **options)
 
     def run(self, transport: str | None = None, **options: Unpack[RunOptions]) -> None:
         """Serve until the client leaves or a signal ends the process.

@@ -256,28 +256,16 @@ def test_the_last_event_id_persists_until_another_is_set() -> None:
     assert decoder.last_event_id == ""
 
 
-@pytest.mark.parametrize(
-    ("value", "retry"),
-    [
-        (b"0", 0),
-        (b"500", 500),
-        (b"007", 7),
-        (b"", None),
-        (b"-1", None),
-        (b"+1", None),
-        (b"1.5", None),
-        (b"1e3", None),
-        (b"1 ", None),
-        (b" 1", None),
-        (b"1_0", None),
-        ("\u0661".encode(), None),
-        ("\u00b2".encode(), None),
-        (b"9" * 15, 10**15 - 1),
-        (b"1" + b"0" * 15, MAX_RETRY),
-        (b"9" * 5000, MAX_RETRY),
-        (b"0" * 5000 + b"3", 3),
-    ],
-)
+# fmt: off
+RETRIES: list[tuple[bytes, int | None]] = [
+    (b"0", 0), (b"500", 500), (b"007", 7), (b"", None), (b"-1", None), (b"+1", None), (b"1.5", None), (b"1e3", None),
+    (b"1 ", None), (b" 1", None), (b"1_0", None), ("\u0661".encode(), None), ("\u00b2".encode(), None),
+    (b"9" * 15, 10**15 - 1), (b"1" + b"0" * 15, MAX_RETRY), (b"9" * 5000, MAX_RETRY), (b"0" * 5000 + b"3", 3),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("value", "retry"), RETRIES)
 def test_retry_is_digits_only(value: bytes, retry: int | None) -> None:
     """RES-02: a client obeys it."""
     stream = b"retry: %s\n\n" % value
@@ -389,15 +377,15 @@ def test_no_stream_makes_the_decoder_grow(chunk: bytes) -> None:
 
 
 def seconds_to_decode(piece: bytes, size: int) -> float:
-    """The median of three runs over one event in chunks of 64 bytes."""
+    """The processor time, as the median of three runs, over one event in chunks of 64 bytes."""
     chunks = [piece * (64 // len(piece))] * (size // 64) + [b"\n\n"]
     runs: list[float] = []
     for _ in range(3):
         decoder = EventDecoder(2 * size)
-        start = time.perf_counter()
+        start = time.thread_time()
         for chunk in chunks:
             decoder.feed(chunk)
-        runs.append(time.perf_counter() - start)
+        runs.append(time.thread_time() - start)
     return statistics.median(runs)
 
 

@@ -7,7 +7,7 @@ has to be looked up in a connection, which is what the modern era asks for and w
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -150,5 +150,5 @@ def bind_modern(request: Request, carrier: Carrier) -> Call:
 def check_log_level(value: JsonValue) -> LoggingLevel:
     """Return a logging level, or raise `InvalidParams` that lists the known ones (LOG-01)."""
     if value in LOG_LEVELS:
-        return cast("LoggingLevel", value)
+        return value
     raise InvalidParams(f"Unknown log level; known are {', '.join(LOG_LEVELS)}")

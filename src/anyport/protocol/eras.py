@@ -6,10 +6,13 @@ The specification's rules are in 2026-07-28, versioning, "Backward Compatibility
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from typing import TypeGuard
+
 from anyport.protocol.calls import META_VERSION
 from anyport.protocol.errors import MODERN_CODES, UNSUPPORTED_VERSION, ErrorObject, RemoteProtocolError
 from anyport.protocol.jsonrpc import ErrorResponse, Notification, Request, Response
 from anyport.protocol.revisions import LATEST_MODERN, SUPPORTED_NAMES, Era, Revision, find_revision
+from anyport.protocol.types.json import JsonObject, JsonValue
 
 
 def speaks_modern(message: Request | Notification) -> bool:
@@ -22,7 +25,7 @@ def http_era(message: Request | Notification, headers: Mapping[str, str]) -> Era
     """Tell the era of a message that came as an HTTP POST.
 
     The body decides; where it has no metadata, a version header that no legacy revision has says that the peer meant
-    a modern request, so that its error names what is missing. A session id or a handshake is legacy.
+    a modern request, so that its error names what is missing. With a session id the message belongs to the session.
 
     Args:
         message: The decoded body.
@@ -55,15 +58,17 @@ def probe_era() -> Generator[Revision, Response | ErrorResponse | None, Revision
     """
     revision = LATEST_MODERN
     answer = yield revision
-    if isinstance(answer, ErrorResponse) and answer.error.code == UNSUPPORTED_VERSION:
+    if _refuses_version(answer):
         # Some servers refuse the first request and name the very version it was made in: one more try is due anyway.
         offered = mutual_revision(answer.error)
         if not offered.modern:
             return None
         revision = offered
         answer = yield revision
+        if _refuses_version(answer):
+            raise RemoteProtocolError(f"The server offers {revision.name} and refuses it")
     if isinstance(answer, Response):
-        return revision if "supportedVersions" in answer.result else None
+        return _discovered(answer.result, revision)
     return revision if answer is not None and answer.error.code in MODERN_CODES else None
 
 
@@ -75,10 +80,29 @@ def mutual_revision(error: ErrorObject) -> Revision:
     """
     data = error.data
     offered = data.get("supported") if isinstance(data, dict) else None
-    names = offered if isinstance(offered, list) else []
+    return _newest(offered if isinstance(offered, list) else [])
+
+
+def _refuses_version(answer: Response | ErrorResponse | None) -> TypeGuard[ErrorResponse]:
+    return isinstance(answer, ErrorResponse) and answer.error.code == UNSUPPORTED_VERSION
+
+
+def _discovered(result: JsonObject, asked: Revision) -> Revision | None:
+    """Return the modern revision that a `DiscoverResult` leads to; ``None`` for another result, or for legacy ones."""
+    names = result.get("supportedVersions")
+    if not isinstance(names, list):
+        return None
+    if asked.name in names:
+        return asked
+    newest = _newest(names)
+    return newest if newest.modern else None
+
+
+def _newest(names: list[JsonValue]) -> Revision:
     rows = [row for row in map(find_revision, names) if row is not None]
     if not rows:
-        raise RemoteProtocolError(f"The server speaks {names or 'no named revision'}; anyport speaks {SUPPORTED_NAMES}")
+        shown = ", ".join(str(name)[:40] for name in names[:8]) or "no named revision"
+        raise RemoteProtocolError(f"The server speaks {shown}; anyport speaks {', '.join(SUPPORTED_NAMES)}")
     return max(rows, key=_age)
 
 

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec import UNSET, Struct, UnsetType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from anyport.protocol.types.json import JsonObject, JsonValue
 
@@ -73,7 +73,17 @@ class ErrorObject(Struct, frozen=True, omit_defaults=True):
 
 
 class AnyportError(Exception):
-    """Root of every error that anyport raises on purpose."""
+    """Root of every error that anyport raises on purpose; it can be copied and pickled, as a process pool does."""
+
+    def __reduce__(self) -> tuple[Callable[..., AnyportError], tuple[object, ...]]:
+        return _restore, (type(self), self.args, vars(self))
+
+
+def _restore(kind: type[AnyportError], args: tuple[object, ...], attributes: dict[str, object]) -> AnyportError:
+    """Rebuild an error without its constructor, whose arguments it does not keep."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(attributes)
+    return error
 
 
 class McpError(AnyportError):
@@ -188,19 +198,26 @@ class MissingClientCapability(_Coded):
 
     def __init__(self, required: JsonObject) -> None:
         names = ", ".join(sorted(required))
-        super().__init__(f"This request needs client capabilities that were not declared: {names}", {"requiredCapabilities": required})
+        super().__init__(
+            f"This request needs client capabilities that were not declared: {names}",
+            {"requiredCapabilities": required},
+        )
 
 
 class UnsupportedVersion(_Coded):
-    """The server does not speak the revision that the request names (VER-01)."""
+    """The server does not speak the revision that the request names (VER-01).
+
+    Args:
+        requested: What the request names; the answer repeats its first 64 characters.
+        supported: What the server speaks.
+    """
 
     code = UNSUPPORTED_VERSION
     http_status = 400
 
     def __init__(self, requested: str, supported: Iterable[str]) -> None:
-        super().__init__(
-            f"Unsupported protocol version: {requested[:64]}", {"supported": list(supported), "requested": requested}
-        )
+        shown = requested[:64]
+        super().__init__(f"Unsupported protocol version: {shown}", {"supported": list(supported), "requested": shown})
 
 
 class Busy(_Coded):

@@ -65,5 +65,5 @@ class Exchange(Protocol):
         ...
 
 
-class Disconnected(Exception):  # noqa: N818 - an event, not a fault
+class Disconnected(Exception):
     """The client closed the connection before its request was complete."""

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
 from msgspec import Struct
 
 from anyport.protocol.calls import META_VERSION
-from anyport.protocol.errors import HeaderMismatch
+from anyport.protocol.errors import HeaderMismatch, LocalProtocolError
 from anyport.protocol.limits import MAX_SAFE_INTEGER
 from anyport.protocol.methods import NAME_FIELDS
 from anyport.protocol.types.json import JsonObject, JsonValue
@@ -31,6 +34,10 @@ _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?\Z")
 _NUMBER = re.compile(r"-?[0-9]{1,17}(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,3})?\Z")
 _SENTINEL_START: Final = "=?base64?"
 _SENTINEL_END: Final = "?="
+_NAMED = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+"""Keywords of JSON Schema below which the keys are the author's names, even one that is called like the mark."""
+_DATA = frozenset({"default", "const", "enum", "examples"})
+"""Keywords of JSON Schema below which there is data, and no schema."""
 
 
 class HeaderParameter(Struct, frozen=True):
@@ -50,18 +57,28 @@ class HeaderParameter(Struct, frozen=True):
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def encode_value(value: str | int | bool) -> str:
+def encode_value(value: str | float | bool) -> str:
     """Write a value as a header field value (HDR-08, HDR-10).
+
+    Args:
+        value: A string, integer or boolean; a float without a fraction counts as the integer that it equals.
 
     Returns:
         Plain ASCII where the value allows it, else the Base64 form ``=?base64?...?=`` of its UTF-8.
+
+    Raises:
+        LocalProtocolError: The text holds a lone surrogate, for which there is no UTF-8.
     """
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = str(value)
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     if not text or (_PLAIN.match(text) and not _is_sentinel(text) and "\t" not in text):
         return text
-    return f"{_SENTINEL_START}{base64.b64encode(text.encode()).decode()}{_SENTINEL_END}"
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError("Text with a lone surrogate cannot be mirrored in a header") from error
+    return f"{_SENTINEL_START}{base64.b64encode(data).decode()}{_SENTINEL_END}"
 
 
 def decode_value(text: str) -> str:
@@ -101,6 +118,9 @@ def build_headers(method: str, params: JsonObject, parameters: tuple[HeaderParam
 
     Returns:
         Field names in lower case with their values.
+
+    Raises:
+        LocalProtocolError: A value holds a lone surrogate.
     """
     found = {METHOD: method}
     meta = params.get("_meta")
@@ -113,7 +133,7 @@ def build_headers(method: str, params: JsonObject, parameters: tuple[HeaderParam
     arguments = params.get("arguments")
     for parameter in parameters:
         value = value_at(parameter.path, arguments)
-        if isinstance(value, (str, int)):
+        if isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
             found[parameter.header] = encode_value(value)
     return found
 
@@ -146,7 +166,7 @@ def check_headers(headers: Mapping[str, str], method: str, params: JsonObject) -
     if field is not None:
         name = params.get(field)
         sent = headers.get(NAME)
-        if sent != name or sent is None or sent.startswith(_SENTINEL_START):
+        if sent != name or sent is None or sent.startswith(_SENTINEL_START) or not _PLAIN.match(sent):
             _compare_encoded("Mcp-Name", sent, name)
 
 
@@ -169,8 +189,6 @@ def check_parameters(headers: Mapping[str, str], arguments: JsonValue, parameter
         shown = f"Mcp-Param-{parameter.header.removeprefix(PARAM_PREFIX)}"
         if value is None:
             raise HeaderMismatch(f"The header {shown} is there, but the body has no value for it")
-        if isinstance(value, (bool, int, float)) and sent is not None and _same_number(value, sent):
-            continue
         _compare_encoded(shown, sent, "true" if value is True else "false" if value is False else value)
 
 
@@ -197,14 +215,14 @@ def _compare_encoded(shown: str, sent: str | None, expected: JsonValue) -> None:
         decoded = decode_value(sent)
     except ValueError as error:
         raise HeaderMismatch(f"The header {shown} {error}") from None
-    if decoded != expected:
+    same = decoded == expected if not isinstance(expected, (int, float)) else _is_number(decoded, expected)
+    if not same:
         raise HeaderMismatch(f"The header {shown} differs from the body")
 
 
-def _same_number(value: float, sent: str) -> bool:
-    if isinstance(value, bool):
-        return False
-    return abs(value) <= MAX_SAFE_INTEGER and _NUMBER.match(sent) is not None and float(sent) == value
+def _is_number(text: str, value: float) -> bool:
+    # Decimal compares exactly: two readers of the text must not find different numbers in it.
+    return abs(value) <= MAX_SAFE_INTEGER and _NUMBER.match(text) is not None and Decimal(text) == Decimal(str(value))
 
 
 # --- the schema annotation --------------------------------------------------------------------------------------------
@@ -225,10 +243,9 @@ def header_parameters(schema: JsonObject) -> tuple[HeaderParameter, ...]:
     """
     found: list[HeaderParameter] = []
     _collect((), schema, found)
-    names = [parameter.header for parameter in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"{ANNOTATION} {twice.removeprefix(PARAM_PREFIX)!r} is used twice (case does not count)")
+    twice = [name for name, times in Counter(parameter.header for parameter in found).items() if times > 1]
+    if twice:
+        raise ValueError(f"{ANNOTATION} {twice[0].removeprefix(PARAM_PREFIX)!r} is used twice (case does not count)")
     if _count_marks(schema) != len(found):
         raise ValueError(f"{ANNOTATION} may only mark what a chain of `properties` reaches")
     return tuple(found)
@@ -247,7 +264,7 @@ def _collect(path: tuple[str, ...], schema: JsonObject, found: list[HeaderParame
 
 
 def _parameter(path: tuple[str, ...], schema: JsonObject) -> HeaderParameter:
-    mark, kind, where = schema[ANNOTATION], _primitive_type(schema), ".".join(path)
+    mark, kind, where = schema[ANNOTATION], _primitive_type(schema), ".".join(path)[:200]
     if not isinstance(mark, str) or not _TOKEN.match(mark):
         raise ValueError(f"{ANNOTATION} of {where!r} must be a non-empty header name token (RFC 9110, 5.1)")
     if kind not in ("string", "integer", "boolean"):
@@ -265,7 +282,7 @@ def _primitive_type(schema: JsonObject) -> str:
     else:
         kinds = declared if isinstance(declared, list) else [declared]
     kinds = [kind for kind in kinds if kind != "null"]
-    return kinds[0] if len(kinds) == 1 and isinstance(kinds[0], str) else "several types"
+    return kinds[0][:40] if len(kinds) == 1 and isinstance(kinds[0], str) else "a schema without one plain type"
 
 
 def _count_marks(node: JsonValue) -> int:
@@ -275,7 +292,8 @@ def _count_marks(node: JsonValue) -> int:
         return 0
     total = int(ANNOTATION in node)
     for key, child in node.items():
-        # Below `properties` the keys are the author's names, even one that is called like the mark.
-        by_name = key == "properties" and isinstance(child, dict)
-        total += sum(map(_count_marks, child.values())) if by_name else _count_marks(child)
+        if key in _NAMED and isinstance(child, dict):
+            total += sum(map(_count_marks, child.values()))
+        elif key not in _DATA:
+            total += _count_marks(child)
     return total

@@ -5,12 +5,13 @@ must be UTF-8, object keys unique, numbers finite, nesting and ids bounded. Uniq
 a message is decoded once and encoded again; equal bytes prove that nothing was dropped. Only a message in another
 layout (white space, escapes, odd numbers) takes the slower exact check.
 
-Error texts here never repeat what the peer sent beyond a short prefix.
+Error texts here never repeat what the peer sent.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Final, Literal, cast
 
 import msgspec
@@ -113,13 +114,16 @@ def decode_batch(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | list
 
     Raises:
         ParseError: As for `decode`.
-        InvalidRequest: No message, or an empty batch.
+        InvalidRequest: No message, an empty batch, or one with more entries than ``batch_messages``.
     """
     value = decode_json(data, limits)
     if not isinstance(value, list):
         return _classify(value, limits)
     if not value:
         raise InvalidRequest("A batch must hold at least one message")
+    if len(value) > limits.batch_messages:
+        # Two bytes of input would cost an error message of output, some hundred times as long.
+        raise InvalidRequest(f"A batch may hold at most {limits.batch_messages} messages (limit batch_messages)")
     return [_classify_entry(entry, limits) for entry in value]
 
 
@@ -140,7 +144,7 @@ def decode_json(data: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonValue:
         value = cast("JsonValue", _decode(data))
         if _encode(value) != data:
             json.loads(data, object_pairs_hook=_refuse_duplicates)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
         raise ParseError(f"Invalid JSON: {_reason(error)}") from None
     except RecursionError:
         raise _too_deep(limits) from None
@@ -150,9 +154,14 @@ def decode_json(data: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonValue:
 
 
 def readable_id(value: JsonValue, limits: Limits = DEFAULT_LIMITS) -> RequestId | None:
-    """Return the id of something that should be a message, or ``None`` where it has no valid one (RPC-04)."""
-    found = value.get("id") if isinstance(value, dict) else None
-    return found if _is_id(found, limits) else None
+    """Return the id of something that should be a request, or ``None`` where it has no valid one (RPC-04).
+
+    The id of a broken answer is one of ours: an error under it would answer a request that the peer has open.
+    """
+    if not isinstance(value, dict) or ("method" not in value and ("result" in value or "error" in value)):
+        return None
+    found = value.get("id")
+    return cast("RequestId", found) if _is_id(found, limits) else None
 
 
 def _classify(value: JsonValue, limits: Limits) -> Message:
@@ -176,9 +185,9 @@ def _message_of(value: JsonValue, limits: Limits) -> Message:
         raise InvalidRequest(f"A message must be one JSON object; this is {what}")
     if value.get("jsonrpc") != _VERSION:
         raise InvalidRequest('"jsonrpc" must be "2.0"')
-    method = value.get("method")
-    if method is None:
+    if "method" not in value:
         return _answer_of(value, limits)
+    method = value["method"]
     if not isinstance(method, str) or not method:
         raise InvalidRequest('"method" must be a non-empty string')
     if "result" in value or "error" in value:
@@ -202,9 +211,7 @@ def _answer_of(value: JsonObject, limits: Limits) -> Response | ErrorResponse:
             raise InvalidRequest('"result" must be an object')
         return Response(_checked_id(value.get("id"), limits), result)
     request_id = value.get("id")
-    return ErrorResponse(
-        None if request_id is None else _checked_id(request_id, limits), _error_of(value["error"])
-    )
+    return ErrorResponse(None if request_id is None else _checked_id(request_id, limits), _error_of(value["error"]))
 
 
 def _error_of(value: JsonValue) -> ErrorObject:
@@ -316,7 +323,8 @@ def encode_json(value: object) -> bytes:
     Lone surrogates, which UTF-8 cannot carry, are written as escapes; NaN and the infinities become ``null``.
 
     Args:
-        value: Structs, plain objects, `msgspec.Raw`, and what msgspec encodes beside them.
+        value: Structs, plain objects, and what msgspec encodes beside them; a `msgspec.Raw` is trusted to be JSON, but
+            not to be without line ends.
 
     Returns:
         JSON text without a newline byte.
@@ -325,7 +333,9 @@ def encode_json(value: object) -> bytes:
         InternalError: There is no JSON for a value in it.
     """
     try:
-        return _encode(value)
+        data = _encode(value)
+        # Only white space inside a Raw can be a line end here; a stream that is framed by lines must not see it.
+        return data if b"\n" not in data and b"\r" not in data else msgspec.json.format(data, indent=-1)
     except UnicodeEncodeError:
         return _encode_escaped(value)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
@@ -334,10 +344,21 @@ def encode_json(value: object) -> bytes:
 
 def _encode_escaped(value: object) -> bytes:
     try:
-        plain = msgspec.to_builtins(value, str_keys=True, enc_hook=_plain_raw)
+        plain = _finite(cast("JsonValue", msgspec.to_builtins(value, str_keys=True, enc_hook=_plain_raw)))
         return json.dumps(plain, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise InternalError(f"The answer has no JSON form: {error}") from error
+
+
+def _finite(value: JsonValue) -> JsonValue:
+    """Return the value with ``null`` for what JSON has no number for, as the quick encoder writes it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return value
 
 
 def _plain_raw(value: object) -> JsonValue:
@@ -347,4 +368,4 @@ def _plain_raw(value: object) -> JsonValue:
 
 
 def _bare(error: ErrorObject) -> ErrorObject:
-    return ErrorObject(error.code, error.message.encode("utf-8", "replace").decode())
+    return ErrorObject(error.code, str(error.message).encode("utf-8", "replace").decode())

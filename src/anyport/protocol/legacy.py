@@ -16,15 +16,13 @@ state         event              what happens
 any           initialize again   refused
 any           notification       accepted; unknown ones are ignored (RPC-05)
 any           close              becomes ``closed``
-``closed``    anything           refused
+``closed``    any request        refused
 ============  =================  =================================================
 """
 
 from __future__ import annotations
 
 from typing import Final, Literal
-
-from msgspec import Struct
 
 from anyport.protocol.calls import Call, Carrier, check_log_level
 from anyport.protocol.errors import InvalidParams, InvalidRequest

@@ -18,9 +18,11 @@ class Limits(Struct, frozen=True, kw_only=True):
     Attributes:
         body_bytes: Largest HTTP request body, in bytes.
         line_bytes: Largest message on a newline-framed transport (stdio, sockets), in bytes, terminator excluded.
+        event_bytes: Largest event of an event stream that a client reads, in bytes.
         header_bytes: Largest sum of HTTP header names and values, in bytes.
         json_depth: Deepest nesting of objects and arrays in a message.
         id_chars: Longest string request id, in characters.
+        batch_messages: Messages in one JSON-RPC batch (2025-03-26 only).
         bytes_in_flight: Sum of the request bytes that one process works on at a time.
         calls_per_connection: Requests that one connection or session may have in flight.
         calls_per_principal: Requests that one principal may have in flight over HTTP (unnamed callers share one
@@ -30,16 +32,18 @@ class Limits(Struct, frozen=True, kw_only=True):
         sessions: Legacy sessions in all.
         sessions_per_principal: Legacy sessions of one principal.
         session_idle_s: Seconds after which an unused legacy session ends.
-        first_byte_s: Seconds after which a silent answer becomes an event stream, and the pause between its keep-alives.
+        first_byte_s: Seconds after which a silent answer becomes an event stream, and between its keep-alives.
         write_s: Seconds that a peer may take to accept bytes before its connection is given up.
         drain_s: Seconds that calls in flight get at shutdown.
     """
 
     body_bytes: int = 4 * 2**20
     line_bytes: int = 16 * 2**20
+    event_bytes: int = 2**20
     header_bytes: int = 16 * 2**10
     json_depth: int = 64
     id_chars: int = 256
+    batch_messages: int = 256
     bytes_in_flight: int = 64 * 2**20
     calls_per_connection: int = 256
     calls_per_principal: int = 64

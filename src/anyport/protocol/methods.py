@@ -6,7 +6,7 @@ has, the header mirror for what goes into ``Mcp-Name``, the client's cache for w
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -14,7 +14,6 @@ from anyport.protocol import types
 from anyport.protocol.revisions import (
     REVISIONS,
     V2024_11_05,
-    V2025_03_26,
     V2025_06_18,
     V2025_11_25,
     V2026_07_28,
@@ -23,8 +22,11 @@ from anyport.protocol.revisions import (
 
 Direction = Literal["to_server", "to_client"]
 
+_IN: Final[Direction] = "to_server"
+_OUT: Final[Direction] = "to_client"
 
-class Method(Struct, frozen=True, kw_only=True):
+
+class Method(Struct, frozen=True):
     """One method in one direction.
 
     Attributes:
@@ -60,56 +62,107 @@ class Method(Struct, frozen=True, kw_only=True):
 
 
 def _rows() -> tuple[Method, ...]:
-    to_server: Direction = "to_server"
-    to_client: Direction = "to_client"
     request, empty = types.RequestParams, types.EmptyResult
     return (
         # --- lifecycle and discovery
-        Method(name="initialize", direction=to_server, params=types.InitializeRequestParams, result=types.InitializeResult, until=V2025_11_25),
-        Method(name="notifications/initialized", direction=to_server, params=types.NotificationParams, until=V2025_11_25),
-        Method(name="ping", direction=to_server, params=request, result=empty, until=V2025_11_25),
-        Method(name="ping", direction=to_client, params=request, result=empty, until=V2025_11_25),
-        Method(name="server/discover", direction=to_server, params=request, result=types.DiscoverResult, since=V2026_07_28, cacheable=True),
+        Method("initialize", _IN, types.InitializeRequestParams, types.InitializeResult, until=V2025_11_25),
+        Method("notifications/initialized", _IN, types.NotificationParams, until=V2025_11_25),
+        Method("ping", _IN, request, empty, until=V2025_11_25),
+        Method("ping", _OUT, request, empty, until=V2025_11_25),
+        Method("server/discover", _IN, request, types.DiscoverResult, since=V2026_07_28, cacheable=True),
         # --- tools
-        Method(name="tools/list", direction=to_server, params=types.PaginatedRequestParams, result=types.ListToolsResult, cacheable=True),
-        Method(name="tools/call", direction=to_server, params=types.CallToolRequestParams, result=types.CallToolResult, header_field="name", asks=True),
+        Method("tools/list", _IN, types.PaginatedRequestParams, types.ListToolsResult, cacheable=True),
+        Method("tools/call", _IN, types.CallToolRequestParams, types.CallToolResult, header_field="name", asks=True),
         # --- resources
-        Method(name="resources/list", direction=to_server, params=types.PaginatedRequestParams, result=types.ListResourcesResult, cacheable=True),
-        Method(name="resources/templates/list", direction=to_server, params=types.PaginatedRequestParams, result=types.ListResourceTemplatesResult, cacheable=True),
-        Method(name="resources/read", direction=to_server, params=types.ReadResourceRequestParams, result=types.ReadResourceResult, header_field="uri", cacheable=True, asks=True),
-        Method(name="resources/subscribe", direction=to_server, params=types.SubscribeRequestParams, result=empty, until=V2025_11_25),
-        Method(name="resources/unsubscribe", direction=to_server, params=types.UnsubscribeRequestParams, result=empty, until=V2025_11_25),
+        Method("resources/list", _IN, types.PaginatedRequestParams, types.ListResourcesResult, cacheable=True),
+        Method(
+            "resources/templates/list",
+            _IN,
+            types.PaginatedRequestParams,
+            types.ListResourceTemplatesResult,
+            cacheable=True,
+        ),
+        Method(
+            "resources/read",
+            _IN,
+            types.ReadResourceRequestParams,
+            types.ReadResourceResult,
+            header_field="uri",
+            cacheable=True,
+            asks=True,
+        ),
+        Method("resources/subscribe", _IN, types.SubscribeRequestParams, empty, until=V2025_11_25),
+        Method("resources/unsubscribe", _IN, types.UnsubscribeRequestParams, empty, until=V2025_11_25),
         # --- prompts and completion
-        Method(name="prompts/list", direction=to_server, params=types.PaginatedRequestParams, result=types.ListPromptsResult, cacheable=True),
-        Method(name="prompts/get", direction=to_server, params=types.GetPromptRequestParams, result=types.GetPromptResult, header_field="name", asks=True),
-        Method(name="completion/complete", direction=to_server, params=types.CompleteRequestParams, result=types.CompleteResult),
+        Method("prompts/list", _IN, types.PaginatedRequestParams, types.ListPromptsResult, cacheable=True),
+        Method("prompts/get", _IN, types.GetPromptRequestParams, types.GetPromptResult, header_field="name", asks=True),
+        Method("completion/complete", _IN, types.CompleteRequestParams, types.CompleteResult),
         # --- logging, progress, cancellation
-        Method(name="logging/setLevel", direction=to_server, params=types.SetLevelRequestParams, result=empty, until=V2025_11_25),
-        Method(name="notifications/message", direction=to_client, params=types.LoggingMessageNotificationParams),
-        Method(name="notifications/progress", direction=to_client, params=types.ProgressNotificationParams),
-        Method(name="notifications/progress", direction=to_server, params=types.ProgressNotificationParams, until=V2025_11_25),
-        Method(name="notifications/cancelled", direction=to_server, params=types.CancelledNotificationParams),
-        Method(name="notifications/cancelled", direction=to_client, params=types.CancelledNotificationParams),
+        Method("logging/setLevel", _IN, types.SetLevelRequestParams, empty, until=V2025_11_25),
+        Method("notifications/message", _OUT, types.LoggingMessageNotificationParams),
+        Method("notifications/progress", _OUT, types.ProgressNotificationParams),
+        Method("notifications/progress", _IN, types.ProgressNotificationParams, until=V2025_11_25),
+        Method("notifications/cancelled", _IN, types.CancelledNotificationParams),
+        Method("notifications/cancelled", _OUT, types.CancelledNotificationParams),
         # --- changes
-        Method(name="subscriptions/listen", direction=to_server, params=types.SubscriptionsListenRequestParams, result=types.SubscriptionsListenResult, since=V2026_07_28),
-        Method(name="notifications/subscriptions/acknowledged", direction=to_client, params=types.SubscriptionsAcknowledgedNotificationParams, since=V2026_07_28),
-        Method(name="notifications/tools/list_changed", direction=to_client, params=types.NotificationParams),
-        Method(name="notifications/prompts/list_changed", direction=to_client, params=types.NotificationParams),
-        Method(name="notifications/resources/list_changed", direction=to_client, params=types.NotificationParams),
-        Method(name="notifications/resources/updated", direction=to_client, params=types.ResourceUpdatedNotificationParams),
+        Method(
+            "subscriptions/listen",
+            _IN,
+            types.SubscriptionsListenRequestParams,
+            types.SubscriptionsListenResult,
+            since=V2026_07_28,
+        ),
+        Method(
+            "notifications/subscriptions/acknowledged",
+            _OUT,
+            types.SubscriptionsAcknowledgedNotificationParams,
+            since=V2026_07_28,
+        ),
+        Method("notifications/tools/list_changed", _OUT, types.NotificationParams),
+        Method("notifications/prompts/list_changed", _OUT, types.NotificationParams),
+        Method("notifications/resources/list_changed", _OUT, types.NotificationParams),
+        Method("notifications/resources/updated", _OUT, types.ResourceUpdatedNotificationParams),
         # --- what a server asks a client; in the modern era the same methods travel inside a result
-        Method(name="sampling/createMessage", direction=to_client, params=types.CreateMessageRequestParams, result=types.CreateMessageResult, until=V2025_11_25),
-        Method(name="elicitation/create", direction=to_client, params=types.ElicitRequestParams, result=types.ElicitResult, since=V2025_06_18, until=V2025_11_25),
-        Method(name="notifications/elicitation/complete", direction=to_client, params=types.ElicitationCompleteNotificationParams, since=V2025_11_25, until=V2025_11_25),
-        Method(name="roots/list", direction=to_client, params=request, result=types.ListRootsResult, until=V2025_11_25),
-        Method(name="notifications/roots/list_changed", direction=to_server, params=types.NotificationParams, until=V2025_11_25),
-        # --- tasks as 2025-11-25 has them
-        Method(name="tasks/get", direction=to_server, params=types.TaskRequestParams, result=types.GetTaskResult, since=V2025_11_25, until=V2025_11_25),
-        Method(name="tasks/list", direction=to_server, params=types.PaginatedRequestParams, result=types.ListTasksResult, since=V2025_11_25, until=V2025_11_25),
-        Method(name="tasks/cancel", direction=to_server, params=types.TaskRequestParams, result=types.CancelTaskResult, since=V2025_11_25, until=V2025_11_25),
-        Method(name="tasks/result", direction=to_server, params=types.TaskRequestParams, result=types.Result, since=V2025_11_25, until=V2025_11_25),
-        Method(name="notifications/tasks/status", direction=to_client, params=types.TaskStatusNotificationParams, since=V2025_11_25, until=V2025_11_25),
-    )  # fmt: skip
+        Method(
+            "sampling/createMessage",
+            _OUT,
+            types.CreateMessageRequestParams,
+            types.CreateMessageResult,
+            until=V2025_11_25,
+        ),
+        Method(
+            "elicitation/create",
+            _OUT,
+            types.ElicitRequestParams,
+            types.ElicitResult,
+            since=V2025_06_18,
+            until=V2025_11_25,
+        ),
+        Method(
+            "notifications/elicitation/complete",
+            _OUT,
+            types.ElicitationCompleteNotificationParams,
+            since=V2025_11_25,
+            until=V2025_11_25,
+        ),
+        Method("roots/list", _OUT, request, types.ListRootsResult, until=V2025_11_25),
+        Method("notifications/roots/list_changed", _IN, types.NotificationParams, until=V2025_11_25),
+        *_tasks(_IN),
+        *_tasks(_OUT),
+    )
+
+
+def _tasks(direction: Direction) -> tuple[Method, ...]:
+    """Return tasks as 2025-11-25 alone has them: either side may ask the other about those that it started there."""
+    only = V2025_11_25
+    page = types.PaginatedRequestParams
+    return (
+        Method("tasks/get", direction, types.TaskRequestParams, types.GetTaskResult, since=only, until=only),
+        Method("tasks/list", direction, page, types.ListTasksResult, since=only, until=only),
+        Method("tasks/cancel", direction, types.TaskRequestParams, types.CancelTaskResult, since=only, until=only),
+        Method("tasks/result", direction, types.TaskRequestParams, types.Result, since=only, until=only),
+        Method("notifications/tasks/status", direction, types.TaskStatusNotificationParams, since=only, until=only),
+    )
 
 
 METHODS = _rows()
@@ -118,7 +171,9 @@ NAME_FIELDS = {row.name: row.header_field for row in METHODS if row.header_field
 """Method to the parameter that ``Mcp-Name`` mirrors."""
 
 _BY_REVISION = {
-    (direction, revision.name): {row.name: row for row in METHODS if row.direction == direction and row.exists_in(revision)}
+    (direction, revision.name): {
+        row.name: row for row in METHODS if row.direction == direction and row.exists_in(revision)
+    }
     for direction in ("to_server", "to_client")
     for revision in REVISIONS
 }

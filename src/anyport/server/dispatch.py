@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
@@ -16,6 +15,7 @@ from anyport.protocol.methods import METHODS
 from anyport.protocol.revisions import REVISIONS, Revision
 from anyport.protocol.types import CacheableResult, Implementation, Result
 from anyport.protocol.types.json import JsonObject
+from anyport.server.error_ids import new_error_id
 
 logger = logging.getLogger("anyport.server")
 
@@ -79,7 +79,7 @@ class Dispatcher:
             raise
         except Exception as error:
             # The last resort of every method: the peer gets an answer, whatever broke.
-            error_id = secrets.token_hex(4)
+            error_id = new_error_id()
             logger.exception("%s failed (error id %s)", call.method, error_id)
             raise InternalError(f"Internal error (error id {error_id})") from error
         return self._seal(result) if call.revision.result_type and isinstance(result, Result) else result

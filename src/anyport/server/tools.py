@@ -6,7 +6,6 @@ import functools
 import inspect
 import logging
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -22,6 +21,7 @@ from anyport.protocol.types import CallToolResult, Icon, ListToolsResult, Tool, 
 from anyport.protocol.types.json import JsonObject
 from anyport.server.context import Context, Surroundings
 from anyport.server.declarations import DeclarationError, name_of
+from anyport.server.error_ids import new_error_id
 from anyport.server.foreign_schemas import ForeignSchema, compile_schema
 from anyport.server.results import Output, compile_output, failed
 from anyport.server.signature import (
@@ -169,7 +169,7 @@ class Tools:
         return tool
 
     def _report(self, tool: RegisteredTool, error: Exception) -> CallToolResult:
-        error_id = secrets.token_hex(4)
+        error_id = new_error_id()
         logger.error("Tool %s failed (error id %s)", tool.definition.name, error_id, exc_info=error)
         if self._errors == "masked":
             return failed(f"The tool failed (error id {error_id})")

@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import cast
 
-from typing_extensions import TypedDict
-
-from anyport.protocol.calls import Service
 from anyport.protocol.errors import LocalProtocolError, RefusedRequest
 from anyport.protocol.jsonrpc import encode_error
-from anyport.protocol.limits import Limits
 from anyport.security.guards import HostGuard
-from anyport.server.lifespan import Lifespan
+from anyport.serving.application import Application
 from anyport.transports.http.asgi import AsgiExchange, Receive, Scope, Send, read_headers
 from anyport.transports.http.endpoint import Endpoint
 
 DEFAULT_PATH = "/mcp"
-
-
-class Application(Protocol):
-    """What is served: a server, or whatever else is a service with a name, limits and a lifespan."""
-
-    name: str
-    service: Service
-    limits: Limits
-    lifespan: Lifespan
-
-
-class HttpOptions(TypedDict, total=False):
-    """The options of an HTTP endpoint.
-
-    Attributes:
-        path: Path of the endpoint; default ``/mcp``. Both slash forms are served.
-        allowed_hosts: ``Host`` values served beside the local ones; see `HostGuard`.
-        allowed_origins: ``Origin`` values that may call; see `HostGuard`.
-    """
-
-    path: str
-    allowed_hosts: Sequence[str]
-    allowed_origins: Sequence[str]
 
 
 class AsgiApp:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from typing import Final, Unpack
+from typing import Final
 
 from anyport.protocol.errors import LocalProtocolError
-from anyport.serving.asgi import Application, AsgiApp, HttpOptions
+from anyport.serving.application import Application, RunOptions
 from anyport.serving.signals import end_on_signals
 from anyport.transports.stdio.process import end_descendants
 from anyport.transports.stdio.server import StdioServer
@@ -15,20 +15,6 @@ from anyport.transports.stdio.stdout_guard import StdoutGuard
 
 TRANSPORTS: Final = ("stdio", "http", "streamable-http")
 _EXIT_WITHIN_S: Final = 0.8
-
-
-class RunOptions(HttpOptions, total=False):
-    """The options of `run`.
-
-    Attributes:
-        host: Address to bind; default ``127.0.0.1``, which nobody else can reach.
-        port: Port to bind; default 8000, 0 for any that is free.
-        strict_stdout: On stdio, a Python write to ``sys.stdout`` raises instead of going to stderr with a warning.
-    """
-
-    host: str
-    port: int
-    strict_stdout: bool
 
 
 def run(application: Application, transport: str | None, options: RunOptions) -> None:
@@ -53,16 +39,8 @@ def run(application: Application, transport: str | None, options: RunOptions) ->
             raise LocalProtocolError(f"The stdio transport has no {', '.join(foreign)}")
         run_stdio(application, StdoutGuard.install(strict=strict))
     else:
-        run_http(application, **options)
-
-
-def run_http(application: Application, **options: Unpack[RunOptions]) -> None:
-    """Serve over HTTP with uvicorn until a signal ends the process."""
-    host, port = options.pop("host", "127.0.0.1"), options.pop("port", 8000)
-    options.pop("strict_stdout", None)
-    app = AsgiApp(application, **options)
-    # uvicorn is loaded here and nowhere else: a stdio server never needs it.
-    importlib.import_module("anyport.serving.uvicorn_server").serve(app, application.name, host, port, application.limits)
+        # uvicorn and the HTTP endpoint are loaded here and nowhere else: a stdio server never needs them.
+        importlib.import_module("anyport.serving.uvicorn_server").serve(application, options)
 
 
 def run_stdio(application: Application, guard: StdoutGuard) -> None:

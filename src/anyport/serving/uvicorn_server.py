@@ -10,6 +10,7 @@ from typing import cast
 import uvicorn
 
 from anyport.protocol.limits import Limits
+from anyport.serving.application import Application, RunOptions
 from anyport.serving.asgi import AsgiApp
 from anyport.serving.signals import end_on_signals
 
@@ -43,16 +44,16 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(app: AsgiApp, name: str, host: str, port: int, limits: Limits) -> None:
-    """Serve an ASGI application until a signal ends it.
+def serve(application: Application, options: RunOptions) -> None:
+    """Serve an application over HTTP until a signal ends it.
 
     Args:
-        app: The application.
-        name: Name of the server, for the line on stderr that tells the address.
-        host: Address to bind.
-        port: Port to bind; 0 for any that is free.
-        limits: ``drain_s`` is what calls in flight get at the end.
+        application: What is served; its limit ``drain_s`` is what calls in flight get at the end.
+        options: ``host``, ``port`` and the options of `AsgiApp`.
     """
+    host, port = options.pop("host", "127.0.0.1"), options.pop("port", 8000)
+    options.pop("strict_stdout", None)
+    limits, app = application.limits, AsgiApp(application, **options)
     config = uvicorn.Config(
         app,
         host=host,
@@ -65,4 +66,4 @@ def serve(app: AsgiApp, name: str, host: str, port: int, limits: Limits) -> None
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(limits.drain_s)),
     )
-    _Server(config, name, app.path, limits).run()
+    _Server(config, application.name, app.path, limits).run()

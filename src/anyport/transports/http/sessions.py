@@ -6,12 +6,21 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Protocol
 
 from anyport.protocol.correlation import Received
 from anyport.protocol.errors import Busy, RefusedRequest
+from anyport.protocol.jsonrpc import Notification
 from anyport.protocol.legacy import LegacySession
 from anyport.protocol.limits import Limits
-from anyport.transports.http.reply import HttpReply
+
+
+class Cancellable(Protocol):
+    """A call in flight, as far as a session knows it."""
+
+    def cancel(self) -> None:
+        """Give the call up."""
+        ...
 
 
 class HttpSession:
@@ -31,8 +40,17 @@ class HttpSession:
         self.id = secrets.token_urlsafe(24)
         self.principal = principal
         self.state = LegacySession()
-        self.open: Received[HttpReply] = Received(limits.calls_per_connection)
+        self.open: Received[Cancellable] = Received(limits.calls_per_connection)
         self.used = 0.0
+
+    def take(self, notification: Notification) -> None:
+        """Take a notification of the client; one that cancels ends the call it names, if that is still open."""
+        if notification.method == "notifications/cancelled":
+            call = self.open.cancelled(notification.params)
+            if call is not None:
+                call.cancel()
+        else:
+            self.state.receive_notification(notification)
 
 
 class Sessions:
@@ -46,6 +64,7 @@ class Sessions:
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._clock = clock
+        # In the order of use, so that the idle ones are at the front.
         self._sessions: dict[str, HttpSession] = {}
         self._of_principal: Counter[str] = Counter()
 
@@ -58,12 +77,13 @@ class Sessions:
         Raises:
             Busy: There are too many, in all or of this principal.
         """
-        if len(self._sessions) >= self._limits.sessions:
-            self._reap()
+        self._reap()
         if len(self._sessions) >= self._limits.sessions:
             raise Busy(f"{len(self._sessions)} sessions are open (limit sessions)")
         if principal is not None and self._of_principal[principal] >= self._limits.sessions_per_principal:
-            raise Busy(f"{self._of_principal[principal]} sessions of this principal are open (limit sessions_per_principal)")
+            raise Busy(
+                f"{self._of_principal[principal]} sessions of this principal are open (limit sessions_per_principal)"
+            )
         session = HttpSession(principal, self._limits)
         session.used = self._clock()
         self._sessions[session.id] = session
@@ -83,10 +103,14 @@ class Sessions:
             session = None
         if session is None or session.principal != principal:
             raise RefusedRequest(404, "This session is unknown or has ended; send initialize without a session id")
-        # Kept in the order of use, so that the idle ones are at the front.
-        self._sessions[session.id] = self._sessions.pop(session.id)
-        session.used = self._clock()
+        self.touch(session)
         return session
+
+    def touch(self, session: HttpSession) -> None:
+        """Note that a session is in use; one that has ended stays ended."""
+        if self._sessions.pop(session.id, None) is not None:
+            self._sessions[session.id] = session
+            session.used = self._clock()
 
     def end(self, session: HttpSession) -> None:
         """End a session; its calls in flight are cancelled."""
@@ -94,16 +118,21 @@ class Sessions:
             return
         if session.principal is not None:
             self._of_principal[session.principal] -= 1
+            if not self._of_principal[session.principal]:
+                del self._of_principal[session.principal]
         session.state.close()
-        for reply in session.open.values():
-            reply.cancel()
+        for call in session.open.values():
+            call.cancel()
 
     def _is_idle(self, session: HttpSession) -> bool:
         return not len(session.open) and self._clock() - session.used > self._limits.session_idle_s
 
     def _reap(self) -> None:
-        for session in list(self._sessions.values()):
+        idle: list[HttpSession] = []
+        for session in self._sessions.values():
             if self._clock() - session.used <= self._limits.session_idle_s:
-                return
+                break
             if self._is_idle(session):
-                self.end(session)
+                idle.append(session)
+        for session in idle:
+            self.end(session)

@@ -1,14 +1,20 @@
-"""Processes: who is the parent, who are the descendants, how they are ended."""
+"""Processes: who is the parent, who are the descendants, how they are ended, and this process with them."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
-_PROC = Path("/proc")
+_PROC: Final = Path("/proc")
+_PARENT_POLL_S: Final = 0.5
+_KILL: Final[int] = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
 def descendants(pid: int) -> list[int]:
@@ -29,49 +35,131 @@ def descendants(pid: int) -> list[int]:
 
 
 def end_descendants(patience_s: float = 0.3) -> None:
-    """End everything that this process has started: SIGTERM first, SIGKILL after the patience.
+    """End what this process has started: SIGTERM first, SIGKILL after the patience.
+
+    A descendant in a session of its own (``start_new_session=True``) has left on purpose and is spared.
 
     Args:
         patience_s: Seconds between the two.
     """
-    pids = descendants(os.getpid())
+    pids = _ours()
     if not pids:
         return
     _signal_all(pids, signal.SIGTERM)
     deadline = time.monotonic() + patience_s
     while (alive := [pid for pid in pids if _alive(pid)]) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    _signal_all(alive, getattr(signal, "SIGKILL", signal.SIGTERM))
+        time.sleep(0.01)  # noqa: TID251 - there is no event for the end of a process that is not our own child
+    # Who was started meanwhile is among the descendants, and who lost its parent meanwhile no longer is.
+    _signal_all({*alive, *_ours()}, _KILL)
+
+
+def exit_within(seconds: float) -> threading.Timer:
+    """End this process and its descendants when the time is up, whatever its threads are doing then.
+
+    For the end alone: a tool may block the event loop, a thread may never return, and nobody waits for either.
+
+    Args:
+        seconds: Time from now.
+
+    Returns:
+        A timer that runs; its ``cancel`` takes it back.
+    """
+    timer = threading.Timer(seconds, _exit)
+    timer.name = "anyport-exit"
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+class ParentWatch:
+    """Tells when the parent process is dead, from a thread, so that a tool that blocks the loop cannot hide it.
+
+    Args:
+        parent: Id of the parent.
+        died: Called once, on the thread.
+    """
+
+    def __init__(self, parent: int, died: Callable[[], None]) -> None:
+        self._parent = parent
+        self._died = died
+        self._stop = threading.Event()
+        threading.Thread(target=self._watch, name="anyport-parent", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._stop.set()
+
+    def _watch(self) -> None:
+        while os.getppid() == self._parent:
+            if self._stop.wait(_PARENT_POLL_S):
+                return
+        self._died()
+
+
+def _exit() -> None:
+    try:
+        end_descendants(0.05)
+        # Who holds the lock of a stream may never give it back: the pipe behind it is full, or its thread is stuck.
+        flush = threading.Thread(target=_flush, name="anyport-flush", daemon=True)
+        flush.start()
+        flush.join(0.1)
+    finally:
+        os._exit(0)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__):
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                continue
+
+
+def _ours() -> set[int]:
+    """Return the descendants that are in the session of this process."""
+    return {pid for pid in descendants(os.getpid()) if _session(pid) == _session(0)}
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
 
 
 def _parents() -> list[tuple[int, int]]:
     if _PROC.is_dir():
         entries = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()]
-        return [(pid, parent) for pid in entries if (parent := _parent_of(pid)) is not None]
+        return [(pid, int(found[1])) for pid in entries if (found := _stat(pid)) is not None]
     if os.name != "posix":
         return []
     listing = subprocess.run(["/bin/ps", "-Ao", "pid=,ppid="], capture_output=True, text=True, timeout=2, check=False)
     return [(int(pid), int(parent)) for pid, parent in (line.split() for line in listing.stdout.splitlines())]
 
 
-def _parent_of(pid: int) -> int | None:
+def _stat(pid: int) -> list[bytes] | None:
+    """Return what Linux says of a process from its state on; ``None`` where there is no such process."""
     try:
         stat = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
     # The name in parentheses may hold anything, spaces and parentheses included.
-    return int(stat[stat.rindex(b")") + 2 :].split()[1])
+    return stat[stat.rindex(b")") + 2 :].split()
 
 
 def _alive(pid: int) -> bool:
+    if _PROC.is_dir():
+        found = _stat(pid)
+        return found is not None and found[0] not in (b"Z", b"X")
     try:
-        stat = (_PROC / str(pid) / "stat").read_bytes()
+        os.kill(pid, 0)
     except OSError:
         return False
-    return stat[stat.rindex(b")") + 2 : stat.rindex(b")") + 3] not in (b"Z", b"X")
+    return True
 
 
-def _signal_all(pids: list[int], number: int) -> None:
+def _signal_all(pids: set[int], number: int) -> None:
     for pid in pids:
         try:
             os.kill(pid, number)

@@ -1,0 +1,158 @@
+"""The server that the official conformance suite wants to meet: its fixture tools, with anyport's public API alone.
+
+python tests/conformance/server.py                # stdio
+python tests/conformance/server.py --port 3000    # http://127.0.0.1:3000/mcp
+
+Names, texts and values are the suite's. It describes each of them: `conformance list --server`, and the descriptions
+of its scenarios.
+"""
+
+import argparse
+import asyncio
+import base64
+from typing import Annotated
+
+from pydantic import Field
+
+from anyport import Audio, Context, File, Image, Server, ToolError
+from anyport.errors import MissingClientCapability
+
+server = Server("anyport-conformance", version="1.0.0")
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
+WAV = base64.b64decode("UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQIAAAAAAA==")
+PAUSE_S = 0.05
+"""Between two notifications of a tool, as the suite describes them."""
+
+CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+
+
+# http-header-validation calls the first tool that is listed, without arguments.
+@server.tool
+def test_simple_text() -> str:
+    """Return a text."""
+    return "This is a simple text response for testing."
+
+
+@server.tool
+def test_image_content() -> Image:
+    """Return an image."""
+    return Image(PNG)
+
+
+@server.tool
+def test_audio_content() -> Audio:
+    """Return a sound."""
+    return Audio(WAV)
+
+
+@server.tool
+def test_embedded_resource() -> File:
+    """Return a resource, embedded."""
+    text = b"This is an embedded resource content."
+    return File(text, uri="test://embedded-resource", mime_type="text/plain")
+
+
+@server.tool
+def test_multiple_content_types() -> list[str | Image | File]:
+    """Return a text, an image and a resource."""
+    resource = File(b'{"test":"data","value":123}', uri="test://mixed-content-resource", mime_type="application/json")
+    return ["Multiple content types test:", Image(PNG), resource]
+
+
+@server.tool
+def test_error_handling() -> str:
+    """Fail."""
+    raise ToolError("This tool intentionally returns an error for testing")
+
+
+@server.tool
+async def test_tool_with_progress(ctx: Context) -> str:
+    """Report progress three times."""
+    await ctx.report_progress(0, total=100)
+    await asyncio.sleep(PAUSE_S)
+    await ctx.report_progress(50, total=100)
+    await asyncio.sleep(PAUSE_S)
+    await ctx.report_progress(100, total=100)
+    return "Progress was reported."
+
+
+@server.tool
+async def test_tool_with_logging(ctx: Context) -> str:
+    """Log three messages."""
+    await ctx.info("Tool execution started")
+    await asyncio.sleep(PAUSE_S)
+    await ctx.info("Tool processing data")
+    await asyncio.sleep(PAUSE_S)
+    await ctx.info("Tool execution completed")
+    return "Three messages were logged."
+
+
+@server.tool
+async def test_logging_tool(ctx: Context) -> str:
+    """Log a message, which only a client that set a level receives."""
+    await ctx.warning("For those who asked")
+    return "One message was logged."
+
+
+@server.tool
+def test_missing_capability(ctx: Context) -> str:
+    """Refuse a client that does not declare sampling."""
+    declared = ctx.meta.get(CLIENT_CAPABILITIES)
+    if not isinstance(declared, dict) or "sampling" not in declared:
+        raise MissingClientCapability({"sampling": {}})
+    return "The client can sample."
+
+
+@server.tool
+def test_x_mcp_header(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
+    """Return a region, which a header names too."""
+    return f"The region is {region}."
+
+
+# Verbatim in tools/list: no reference resolved, no keyword dropped.
+@server.tool(
+    input_schema={
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "$defs": {
+            "address": {
+                "$anchor": "addressDef",
+                "type": "object",
+                "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
+            }
+        },
+        "properties": {
+            "name": {"type": "string"},
+            "address": {"$ref": "#/$defs/address"},
+            "contactMethod": {"type": "string", "enum": ["phone", "email"]},
+            "phone": {"type": "string"},
+            "email": {"type": "string"},
+        },
+        "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
+        "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
+        "then": {"required": ["phone"]},
+        "else": {"required": ["email"]},
+        "additionalProperties": False,
+    }
+)
+def json_schema_2020_12_tool(**arguments: object) -> str:
+    """Take what a JSON Schema 2020-12 describes."""
+    return f"Received {', '.join(sorted(arguments))}."
+
+
+def main() -> None:
+    """Serve on stdio, or over HTTP on the port given."""
+    parser = argparse.ArgumentParser(description="The fixture server of the official conformance suite.")
+    parser.add_argument("--port", type=int, metavar="N", help="serve http://127.0.0.1:N/mcp; 0 takes any free port")
+    port = parser.parse_args().port
+    if port is None:
+        server.run()
+    else:
+        server.run(transport="http", host="127.0.0.1", port=port, path="/mcp")
+
+
+if __name__ == "__main__":
+    main()
