@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from anyport.protocol.limits import Limits
     from anyport.server.content import Audio, File, Image
     from anyport.server.context import Context
+    from anyport.server.messages import AssistantMessage, Message, UserMessage
 
 __version__ = "0.1.0"
 
 _HOMES: Final = {
+    "AssistantMessage": "anyport.server.messages",
     "Audio": "anyport.server.content",
     "Client": "anyport.client.client",
     "Context": "anyport.server.context",
@@ -26,11 +28,27 @@ _HOMES: Final = {
     "Image": "anyport.server.content",
     "Limits": "anyport.protocol.limits",
     "McpError": "anyport.protocol.errors",
+    "Message": "anyport.server.messages",
     "Server": "anyport.app",
     "ToolError": "anyport.protocol.errors",
+    "UserMessage": "anyport.server.messages",
 }
 
-__all__ = ["Audio", "Client", "Context", "File", "Image", "Limits", "McpError", "Server", "ToolError", "__version__"]
+__all__ = [
+    "AssistantMessage",
+    "Audio",
+    "Client",
+    "Context",
+    "File",
+    "Image",
+    "Limits",
+    "McpError",
+    "Message",
+    "Server",
+    "ToolError",
+    "UserMessage",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> object:

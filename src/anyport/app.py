@@ -15,18 +15,28 @@ from anyport.protocol.errors import LocalProtocolError
 from anyport.protocol.jsonrpc import ResultLike
 from anyport.protocol.limits import DEFAULT_LIMITS, Limits
 from anyport.protocol.types import (
+    CacheScope,
     Icon,
     Implementation,
+    PromptsCapability,
+    ResourcesCapability,
     ServerCapabilities,
     ToolAnnotations,
     ToolsCapability,
 )
 from anyport.protocol.types.json import JsonObject
+from anyport.server.authoring import Authoring
+from anyport.server.cache_hints import cache_hints
+from anyport.server.completions import Completions
 from anyport.server.discovery import Discovery
 from anyport.server.dispatch import Dispatcher
+from anyport.server.functions import ErrorDetail, Functions
 from anyport.server.lifespan import Lifespan, LifespanFunction
+from anyport.server.pages import PAGE_SIZE
+from anyport.server.prompts import Prompts
+from anyport.server.resources import Resources
 from anyport.server.threads import ThreadPool
-from anyport.server.tools import ErrorDetail, ToolOptions, Tools
+from anyport.server.tools import ToolOptions, Tools
 from anyport.serving.application import HttpOptions, RunOptions
 from anyport.serving.run import run
 
@@ -49,7 +59,7 @@ class ToolArguments(TypedDict, total=False):
     structured_output: bool
 
 
-class Server:
+class Server(Authoring):
     """An MCP server: register functions, then `run` it or mount `asgi`.
 
     It speaks every protocol revision on every transport; which one carries a call is configuration.
@@ -67,6 +77,10 @@ class Server:
         errors: How much of a tool's exception reaches the model: ``safe`` its type and first line, ``full`` its whole
             text, ``masked`` nothing but an id. The traceback goes to the log ``anyport.server`` under the same id.
         limits: Bounds on what peers may send and hold.
+        page_size: Most entries on a page of a list; what is more goes on the next page.
+        cache_ttl: Seconds that clients may keep the lists and what they discover about the server. What a resource
+            holds has a ``cache_ttl`` of its own.
+        cache_scope: Who may share these: ``private``, or ``public`` where they are the same for everybody.
     """
 
     def __init__(
@@ -82,6 +96,9 @@ class Server:
         lifespan: LifespanFunction | None = None,
         errors: ErrorDetail = "safe",
         limits: Limits = DEFAULT_LIMITS,
+        page_size: int = PAGE_SIZE,
+        cache_ttl: float = 0.0,
+        cache_scope: CacheScope = "private",
     ) -> None:
         if not name:
             raise LocalProtocolError("A server needs a name")
@@ -89,7 +106,11 @@ class Server:
         self.version = version
         self.limits = limits
         self.lifespan = Lifespan(lifespan, self)
-        self.tools = Tools(self, ThreadPool(limits.sync_threads, limits.sync_queue), errors)
+        functions = Functions(ThreadPool(limits.sync_threads, limits.sync_queue), errors)
+        self.tools = Tools(self, functions, page_size)
+        self.resources = Resources(self, functions, page_size)
+        self.prompts = Prompts(self, functions, page_size)
+        self.completions = Completions(self, functions, self.prompts, self.resources)
         info = Implementation(
             name=name,
             version=version,
@@ -108,8 +129,21 @@ class Server:
                 "logging/setLevel": discovery.set_log_level,
                 "tools/list": self.tools.list,
                 "tools/call": self.tools.call,
+                "resources/list": self.resources.list,
+                "resources/templates/list": self.resources.list_templates,
+                "resources/read": self.resources.read,
+                "prompts/list": self.prompts.list,
+                "prompts/get": self.prompts.get,
+                "completion/complete": self.completions.complete,
             },
-            {"tools/list": lambda: self.tools.version, "server/discover": lambda: self.tools.version},
+            {
+                "tools/list": lambda: self.tools.version,
+                "resources/list": lambda: self.resources.version,
+                "resources/templates/list": lambda: self.resources.version,
+                "prompts/list": lambda: self.prompts.version,
+                "server/discover": self._version,
+            },
+            cache_hints(cache_ttl, cache_scope),
         )
 
     @property
@@ -183,7 +217,16 @@ class Server:
         """
         run(self, transport, options)
 
+    def _version(self) -> int:
+        """Count the changes of all registries: equal numbers mean equal capabilities."""
+        return self.tools.version + self.resources.version + self.prompts.version + self.completions.version
+
     def _capabilities(self) -> ServerCapabilities:
-        has_tools = len(self.tools) > 0
-        may_log = any(tool.signature.context_name is not None for tool in self.tools)
-        return ServerCapabilities(tools=ToolsCapability() if has_tools else None, logging={} if may_log else None)
+        registries = (self.tools, self.resources, self.prompts, self.completions)
+        return ServerCapabilities(
+            tools=ToolsCapability() if len(self.tools) else None,
+            resources=ResourcesCapability() if self.resources.version else None,
+            prompts=PromptsCapability() if self.prompts.version else None,
+            completions={} if self.completions.offered else None,
+            logging={} if any(registry.uses_context for registry in registries) else None,
+        )

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -114,7 +114,7 @@ def constrained(
     count: Annotated[int, Field(ge=1, le=10, description="how many")],
     code: Annotated[str, Field(min_length=2, max_length=4, pattern="^[a-z]+$")] = "abc",
     ratio: float = Field(default=0.5, gt=0, lt=1),
-    tags: Annotated[list[str], Field(max_length=2)] = [],  # noqa: B006 - never changed; users write this
+    tags: Annotated[list[str], Field(max_length=2)] = [],  # noqa: B006 - never changed, and users write it
     even: Even = 2,
 ) -> str:
     return repr((count, code, ratio, tags, even))
@@ -126,7 +126,7 @@ def plain_defaults(
     c: Colour = Colour.GREEN,
     d: Decimal = Decimal("1.50"),
     e: dt.date = dt.date(2026, 7, 28),
-    f: Point = Point(1, 2),  # noqa: B008 - never changed; users write this
+    f: Point = Point(1, 2),  # noqa: B008 - never changed, and users write it
     g: tuple[int, ...] = (1, 2),
     h: bytes = b"\x00\xff",
 ) -> str:
@@ -135,8 +135,8 @@ def plain_defaults(
 
 def field_defaults(
     a: int = Field(default=3, ge=0),
-    b: list[int] = Field(default_factory=lambda: [1, 2]),
-    c: Annotated[list[str], Field(default_factory=list)] = Field(description="names"),
+    b: list[int] = Field(default_factory=lambda: [1, 2]),  # noqa: B008 - the case itself
+    c: Annotated[list[str], Field(default_factory=list)] = Field(description="names"),  # noqa: B008 - the case itself
     d: Annotated[int | None, Field(description="nothing unless given")] = None,
     e: Annotated[int, Field(default=7)] = 7,
 ) -> str:
@@ -259,7 +259,7 @@ class Counter:
         return repr(self.start - step)
 
 
-ARGUMENT_TOOLS = (
+ARGUMENT_TOOLS: tuple[Callable[..., object], ...] = (  # pyright: ignore[reportUnknownVariableType] - two are untyped
     no_arguments,
     scalars,
     untyped,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, Field, computed_field
@@ -23,8 +23,7 @@ from anyport.protocol.types import (
 )
 
 T = TypeVar("T")
-UTC = dt.timezone.utc
-MOMENT = dt.datetime(2026, 7, 28, 12, 30, tzinfo=UTC)
+MOMENT = dt.datetime(2026, 7, 28, 12, 30, tzinfo=dt.UTC)
 KEY = UUID("12345678-1234-5678-1234-567812345678")
 
 
@@ -165,12 +164,12 @@ def result_dict_int_keys() -> dict[int, str]:
     return {1: "one"}
 
 
-def result_any_dict() -> dict[str, Any]:  # noqa: TID251 - users write Any
+def result_any_dict() -> dict[str, object]:
     return {"a": [1, None, {"b": 2.5}]}
 
 
 def result_bare_list() -> list:  # pyright: ignore[reportMissingTypeArgument, reportUnknownParameterType] - the case itself
-    return [1, "two"]
+    return [1, "two"]  # pyright: ignore[reportUnknownVariableType] - the case itself
 
 
 def result_model() -> Whole:
@@ -241,16 +240,24 @@ def result_model_bytes() -> Raw:
     return Raw(data=b"inner")
 
 
-def result_unannotated_int():  # noqa: ANN201 - the case itself
+def result_unannotated_int():
     return 4
 
 
-def result_unannotated_dict():  # noqa: ANN201 - the case itself
+def result_unannotated_dict():
     return {"moment": MOMENT, "mood": Mood.GOOD}
 
 
-def result_unannotated_model():  # noqa: ANN201 - the case itself
+def result_unannotated_nan():
+    return {"mean": float("nan"), "peak": float("-inf")}
+
+
+def result_unannotated_model():
     return Part(id=3)
+
+
+def result_unannotated_alias():
+    return [Priced(unitPrice=1.5)]
 
 
 def result_wrong() -> Part:
@@ -304,7 +311,7 @@ def images_and_data() -> list[Image | dict[str, int]]:
     return [Image(b"one"), {"page": 1}]
 
 
-def untyped_mixed():  # noqa: ANN201 - the case itself
+def untyped_mixed():
     return ("text", Image(b"one"), 3, None, Part(id=1))
 
 

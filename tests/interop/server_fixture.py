@@ -7,6 +7,7 @@ python tests/interop/server_fixture.py --port 0    # Streamable HTTP on 127.0.0.
 import argparse
 import asyncio
 import os
+import subprocess
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,9 +15,9 @@ from typing import Annotated
 
 from argument_tools import ARGUMENT_TOOLS, CALLABLE_OBJECT
 from pydantic import Field
-from result_tools import RESULT_TOOLS, Part, result_model
+from result_tools import RESULT_TOOLS, result_model
 
-from anyport import Context, Image, McpError, Server, ToolError
+from anyport import Context, Image, Limits, McpError, Server, ToolError
 from anyport.protocol.types import Icon, ToolAnnotations
 
 WAIT_S = 15.0
@@ -34,6 +35,8 @@ server = Server(
     title="Interop fixture",
     instructions="Call what you like.",
     lifespan=open_state,
+    # Several clients at once call from one address, fifty calls each.
+    limits=Limits(calls_per_principal=256),
 )
 
 for function in (*ARGUMENT_TOOLS, *RESULT_TOOLS):
@@ -115,10 +118,10 @@ async def progress(steps: int, ctx: Context) -> str:
 
 
 @server.tool
-def progress_sync(ctx: Context) -> Part:
+def progress_sync(ctx: Context) -> str:
     ctx.report_progress(0.25)
     ctx.report_progress(0.75, 1.0)
-    return Part(id=1)
+    return "done"
 
 
 @server.tool
@@ -153,7 +156,7 @@ def noisy() -> str:
     """Write to stdout in every way that a careless tool may."""
     print("noise from print")
     os.write(1, b"noise from a descriptor\n")
-    os.system("echo noise from a child")
+    subprocess.run(["echo", "noise from a child"], check=True)
     return "quiet"
 
 

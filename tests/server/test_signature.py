@@ -335,7 +335,7 @@ BAD: list[tuple[object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("function", "reason"), BAD, ids=[str(row[0]) for row in BAD])
+@pytest.mark.parametrize(("function", "reason"), BAD, ids=[row[1] + str(index) for index, row in enumerate(BAD)])
 def test_bad_declarations_name_file_line_and_reason(function: FunctionType, reason: str) -> None:
     """A declaration that cannot work fails at the decorator, with its place."""
     with pytest.raises(DeclarationError) as caught:

@@ -16,7 +16,7 @@ from anyport.protocol.revisions import LATEST_LEGACY, LATEST_MODERN, REVISIONS, 
 from anyport.protocol.types import Icon, LoggingLevel, ToolAnnotations
 from anyport.protocol.types.json import JsonObject
 from anyport.server.declarations import DeclarationError
-from anyport.server.tools import ErrorDetail
+from anyport.server.functions import ErrorDetail
 from tests.server.calling import Heard, ask, call_tool, make_call, text_of
 
 
@@ -221,7 +221,7 @@ async def test_mcp_errors_pass_through() -> None:
     assert (caught.value.code, caught.value.data) == (1234, {"a": 1})
 
 
-@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, StopIteration, GeneratorExit])
 async def test_a_thread_cannot_end_the_server(raised: type[BaseException]) -> None:
     server = Server("test")
 

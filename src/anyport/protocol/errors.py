@@ -32,14 +32,12 @@ Codes follow the specification's error-code policy (2026-07-28, basic, "Error Co
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Iterable
+from typing import ClassVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from anyport.protocol.types.json import JsonObject, JsonValue
+from anyport.protocol.types.json import JsonObject, JsonValue
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600

@@ -6,7 +6,7 @@ small adapters that implement it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 HeaderList = list[tuple[bytes, bytes]]
@@ -31,16 +31,21 @@ class Exchange(Protocol):
     peer: str | None
     local: str | None
 
-    async def read_body(self, limit: int) -> bytes:
+    async def read_body(self, limit: int, hold: Callable[[int], None]) -> bytes:
         """Return the whole body.
 
+        Args:
+            limit: Largest body, in bytes.
+            hold: Told of bytes as they come, where the body does not come at once, and with a negative number of all
+                of them before this returns or raises. What it raises ends the reading.
+
         Raises:
-            RefusedRequest: It is larger than ``limit`` bytes (HTTP 413); nothing beyond the limit is kept.
+            RefusedRequest: It is larger than the limit (HTTP 413), or comes too slowly (408); nothing is kept.
             Disconnected: The client went away.
         """
         ...
 
-    async def respond(self, status: int, headers: HeaderList, body: bytes) -> None:
+    def respond(self, status: int, headers: HeaderList, body: bytes) -> Awaitable[None]:
         """Send a complete answer."""
         ...
 

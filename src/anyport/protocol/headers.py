@@ -94,10 +94,15 @@ def decode_value(text: str) -> str:
         raise ValueError("has characters that a header field cannot carry")
     if not _is_sentinel(text):
         return text
+    encoded = text[len(_SENTINEL_START) : -len(_SENTINEL_END)]
     try:
-        return base64.b64decode(text[len(_SENTINEL_START) : -len(_SENTINEL_END)], validate=True).decode()
+        data = base64.b64decode(encoded, validate=True)
+        # The decoder takes too much padding and stray bits, which another reader may refuse or read differently.
+        if base64.b64encode(data).decode() == encoded:
+            return data.decode()
     except (binascii.Error, UnicodeDecodeError):
-        raise ValueError("is not valid Base64 of UTF-8") from None
+        pass
+    raise ValueError("is not valid Base64 of UTF-8")
 
 
 def _is_sentinel(text: str) -> bool:

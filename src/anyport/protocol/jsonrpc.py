@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Final, Literal, cast
+from typing import Final, Literal, TypeGuard, cast
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -141,7 +141,7 @@ def decode_json(data: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonValue:
         ParseError: Any of these does not hold.
     """
     try:
-        value = cast("JsonValue", _decode(data))
+        value: JsonValue = _decode(data)
         if _encode(value) != data:
             json.loads(data, object_pairs_hook=_refuse_duplicates)
     except (msgspec.MsgspecError, ValueError, OverflowError) as error:
@@ -161,7 +161,7 @@ def readable_id(value: JsonValue, limits: Limits = DEFAULT_LIMITS) -> RequestId 
     if not isinstance(value, dict) or ("method" not in value and ("result" in value or "error" in value)):
         return None
     found = value.get("id")
-    return cast("RequestId", found) if _is_id(found, limits) else None
+    return found if _is_id(found, limits) else None
 
 
 def _classify(value: JsonValue, limits: Limits) -> Message:
@@ -199,7 +199,10 @@ def _message_of(value: JsonValue, limits: Limits) -> Message:
         raise InvalidRequest('"params" must be an object')
     if "id" not in value:
         return Notification(method, params)
-    return Request(_checked_id(value["id"], limits), method, params)
+    request_id = value["id"]
+    if not _is_id(request_id, limits):
+        raise _bad_id(limits)
+    return Request(request_id, method, params)
 
 
 def _answer_of(value: JsonObject, limits: Limits) -> Response | ErrorResponse:
@@ -222,7 +225,7 @@ def _error_of(value: JsonValue) -> ErrorObject:
     raise InvalidRequest('"error" must have an integer "code" and a string "message"')
 
 
-def _is_id(value: JsonValue, limits: Limits) -> bool:
+def _is_id(value: JsonValue, limits: Limits) -> TypeGuard[RequestId]:
     if type(value) is int:
         return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
     return isinstance(value, str) and len(value) <= limits.id_chars
@@ -230,8 +233,12 @@ def _is_id(value: JsonValue, limits: Limits) -> bool:
 
 def _checked_id(value: JsonValue, limits: Limits) -> RequestId:
     if _is_id(value, limits):
-        return cast("RequestId", value)
-    raise InvalidRequest(
+        return value
+    raise _bad_id(limits)
+
+
+def _bad_id(limits: Limits) -> InvalidRequest:
+    return InvalidRequest(
         f'"id" must be a string of at most {limits.id_chars} characters (limit id_chars) or an integer within 2^53 - 1'
     )
 

@@ -33,6 +33,7 @@ class Limits(Struct, frozen=True, kw_only=True):
         sessions_per_principal: Legacy sessions of one principal.
         session_idle_s: Seconds after which an unused legacy session ends.
         first_byte_s: Seconds after which a silent answer becomes an event stream, and between its keep-alives.
+        body_s: Seconds that the body of an HTTP request may take to come.
         write_s: Seconds that a peer may take to accept bytes before its connection is given up.
         drain_s: Seconds that calls in flight get at shutdown.
     """
@@ -53,6 +54,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     sessions_per_principal: int = 100
     session_idle_s: float = 1800.0
     first_byte_s: float = 15.0
+    body_s: float = 30.0
     write_s: float = 30.0
     drain_s: float = 10.0
 

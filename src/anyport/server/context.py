@@ -17,6 +17,7 @@ from anyport.protocol.types import (
     LoggingLevel,
     LoggingMessageNotificationParams,
     ProgressNotificationParams,
+    ResourceContents,
 )
 from anyport.protocol.types.json import JsonObject, JsonValue
 
@@ -24,6 +25,14 @@ StateT = TypeVar("StateT", default=Any)
 
 _SEVERITY = {level: rank for rank, level in enumerate(LOG_LEVELS)}
 _FROM_THREAD_S = 30.0
+
+
+class ReadableResources(Protocol):
+    """What a context reads resources from."""
+
+    def contents(self, uri: str, call: Call, context: Context[Any]) -> Awaitable[list[ResourceContents]]:
+        """Read a resource on behalf of a call."""
+        ...
 
 
 class Surroundings(Protocol):
@@ -35,6 +44,11 @@ class Surroundings(Protocol):
     @property
     def state(self) -> object:
         """What the lifespan yielded."""
+        ...
+
+    @property
+    def resources(self) -> ReadableResources:
+        """The resources that the server has."""
         ...
 
 
@@ -121,6 +135,23 @@ class Context(Generic[StateT]):
     def server(self) -> Surroundings:
         """The server that serves the call."""
         return self._server
+
+    def read_resource(self, uri: str) -> Awaitable[list[ResourceContents]]:
+        """Read one of the server's own resources; to be awaited, so for ``async def`` functions.
+
+        Args:
+            uri: URI of the resource.
+
+        Returns:
+            Its contents.
+
+        Raises:
+            McpError: There is no such resource, or it cannot be read.
+            LocalProtocolError: Called from a thread.
+        """
+        if _running_loop() is not self._loop:
+            raise LocalProtocolError("read_resource has to be awaited: make the function async def")
+        return self._server.resources.contents(uri, self._call, self)
 
     # --- what goes out ------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from anyport.protocol.types import (
     InitializeResult,
     ServerCapabilities,
 )
+from anyport.server.revision_fields import for_revision
 
 
 class Discovery:
@@ -43,8 +44,8 @@ class Discovery:
         """Answer ``initialize`` with the revision that the session negotiated (LIFE-02)."""
         return InitializeResult(
             protocol_version=call.revision.name,
-            capabilities=self._capabilities(),
-            server_info=self.info,
+            capabilities=for_revision(self._capabilities(), call.revision),
+            server_info=for_revision(self.info, call.revision),
             instructions=self._instructions,
         )
 

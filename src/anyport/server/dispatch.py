@@ -15,6 +15,7 @@ from anyport.protocol.methods import METHODS
 from anyport.protocol.revisions import REVISIONS, Revision
 from anyport.protocol.types import CacheableResult, Implementation, Result
 from anyport.protocol.types.json import JsonObject
+from anyport.server.cache_hints import NOT_KEPT, CacheHints
 from anyport.server.error_ids import new_error_id
 
 logger = logging.getLogger("anyport.server")
@@ -48,11 +49,17 @@ class Dispatcher:
         info: What every modern result says about the server (META-03).
         answers: Method to what answers it; a method that is not in it is unknown to this server.
         versions: For the methods whose answer depends on a registry alone: a number that changes with the registry.
+        hints: How long an answer may be kept that does not say it itself.
     """
 
     def __init__(
-        self, info: Implementation, answers: Mapping[str, Answer], versions: Mapping[str, Callable[[], int]]
+        self,
+        info: Implementation,
+        answers: Mapping[str, Answer],
+        versions: Mapping[str, Callable[[], int]],
+        hints: CacheHints = NOT_KEPT,
     ) -> None:
+        self._hints = hints
         self._info: JsonObject = {META_SERVER_INFO: msgspec.to_builtins(info)}
         self._meta = Raw(encode_json(self._info))
         self._tables: dict[str, dict[str, Callable[[Call, Reply], Awaitable[Result | ResultLike]]]] = {
@@ -100,8 +107,7 @@ class Dispatcher:
         elif isinstance(result.meta, dict):
             result.meta = {**self._info, **result.meta}
         if isinstance(result, CacheableResult) and result.ttl_ms is None:
-            result.ttl_ms = 0
-            result.cache_scope = "private"
+            self._hints.mark(result)
         return result
 
 

@@ -32,6 +32,11 @@ class Lifespan:
         self._stop = asyncio.Event()
         self.state: Any = None
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is anything to enter and to leave."""
+        return self._function is not None
+
     async def start(self) -> None:
         """Enter the lifespan unless that was done before; concurrent callers wait for the first.
 
@@ -40,25 +45,33 @@ class Lifespan:
         """
         if self._function is None:
             return
-        if self._task is None:
+        if self._task is None or self._is_lost(self._task):
             self._started, self._stop = asyncio.Event(), asyncio.Event()
             self._task = asyncio.create_task(self._run(self._function, self._started, self._stop))
+        elif self._started.is_set() and not self._task.done():
+            return
         task, started = self._task, asyncio.create_task(self._started.wait())
         try:
             await asyncio.wait((task, started), return_when=asyncio.FIRST_COMPLETED)
         finally:
             started.cancel()
         if task.done():
-            self._task = None
+            # Another caller may have begun the next attempt by now.
+            if self._task is task:
+                self._task = None
             task.result()
 
     async def aclose(self) -> None:
         """Leave the lifespan and wait until the author's code is through."""
         task, self._task = self._task, None
-        if task is None:
+        if task is None or self._is_lost(task):
             return
         self._stop.set()
         await asyncio.shield(task)
+
+    def _is_lost(self, task: asyncio.Task[None]) -> bool:
+        """Whether the loop that the author's code ran on has ended, and that code with it, as between two tests."""
+        return task.get_loop().is_closed()
 
     async def _run(self, function: LifespanFunction, started: asyncio.Event, stop: asyncio.Event) -> None:
         try:

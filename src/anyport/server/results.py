@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, cast, get_args, get_origin
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 from pydantic import BaseModel, ConfigDict, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
 from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
@@ -64,7 +64,7 @@ def compile_output(
     Args:
         function: The tool.
         annotation: Its return annotation; `inspect.Parameter.empty` or ``Any`` for none.
-        structured: Make no schema when false.
+        structured: When false, make no schema and send content alone.
 
     Returns:
         The compiled output.
@@ -72,7 +72,9 @@ def compile_output(
     Raises:
         DeclarationError: The annotation names a type that does not exist.
     """
-    if not structured or not _has_structure(annotation):
+    if not structured:
+        return Output(None, _encode_unstructured)
+    if not _has_structure(annotation):
         return Output(None, encode_any)
     adapter = _adapter(function, annotation)
     if adapter is None:
@@ -108,6 +110,13 @@ def _of_value(value: object) -> CallToolResult:
     return result
 
 
+def _encode_unstructured(value: object) -> CallToolResult:
+    result = encode_any(value)
+    if not isinstance(value, CallToolResult):
+        result.structured_content = UNSET
+    return result
+
+
 def failed(message: str) -> CallToolResult:
     """Make the result of a tool that failed (TOOL-05)."""
     return CallToolResult(content=[TextContent(text=message)], is_error=True)
@@ -120,10 +129,13 @@ def _encoder(adapter: TypeAdapter[Any], *, wrapped: bool) -> Callable[[object], 
         if isinstance(value, CallToolResult):
             return copy.copy(value)
         try:
-            body = dump(validate(value))
+            # By alias, as the schema names the fields.
+            body = dump(validate(value), by_alias=True)
             text = body.decode()
         except (ValidationError, PydanticSerializationError) as error:
-            raise ToolError(f"The tool returned what its return annotation does not allow: {error}") from error
+            raise ToolError(
+                f"The tool returned what its return annotation does not allow: {_reasons(error)}"
+            ) from error
         if wrapped:
             structured = b'{"result":' + body + b"}"
             shown = value if isinstance(value, str) else text
@@ -132,6 +144,14 @@ def _encoder(adapter: TypeAdapter[Any], *, wrapped: bool) -> Callable[[object], 
         return CallToolResult(content=[TextContent(text=shown)], structured_content=Raw(structured))
 
     return encode
+
+
+def _reasons(error: ValidationError | PydanticSerializationError) -> str:
+    """Say what is wrong with a value, without the value and without pydantic's links."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = error.errors(include_url=False, include_context=False, include_input=False)[:20]
+    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the value'}: {each['msg']}" for each in found)
 
 
 # --- annotations ------------------------------------------------------------------------------------------------------
@@ -219,6 +239,7 @@ def _fallback(value: object) -> object:
 
 def _to_json(value: object) -> bytes:
     try:
-        return to_json(value, bytes_mode="base64", fallback=_fallback)
+        # JSON has no NaN and no infinity; pydantic would write them as words that no parser takes.
+        return to_json(value, bytes_mode="base64", inf_nan_mode="null", fallback=_fallback)
     except (PydanticSerializationError, ValueError) as error:
         raise ToolError(f"The tool returned a value without a JSON form: {error}") from error

@@ -12,8 +12,8 @@ import inspect
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, NotRequired, TypeAlias, cast, get_args, get_origin
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any, Final, NotRequired, TypeAlias, TypeVar, cast, get_args, get_origin
 
 from msgspec import Struct
 from pydantic import ConfigDict, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
@@ -31,6 +31,9 @@ from anyport.server.declarations import DeclarationError
 AnyFunction = Callable[..., Any]
 Annotation: TypeAlias = Any
 """A resolved type annotation: classes, special forms and aliases have no type in common."""
+Form = Callable[[str, Annotation], Annotation]
+"""Name and annotation of a parameter to the type that its argument is read as."""
+RawT = TypeVar("RawT")
 
 CLOSED_CONFIG: Final = ConfigDict(extra="forbid", val_json_bytes="base64", ser_json_bytes="base64")
 OPEN_CONFIG: Final = ConfigDict(extra="allow", val_json_bytes="base64", ser_json_bytes="base64")
@@ -62,6 +65,7 @@ class Signature(Struct, frozen=True):
         headers: Arguments that HTTP headers mirror.
         context_name: Name of the parameter that receives the `Context`; ``None`` where there is none.
         bind: Argument bytes to keyword arguments, injected ones apart.
+        bind_text: Argument texts by name to the same, for arguments that are strings on the wire.
         is_async: Whether the function is ``async def``.
     """
 
@@ -69,11 +73,17 @@ class Signature(Struct, frozen=True):
     headers: tuple[HeaderParameter, ...]
     context_name: str | None
     bind: Callable[[bytes], dict[str, object]]
+    bind_text: Callable[[dict[str, str]], dict[str, object]]
     is_async: bool
 
 
 def compile_signature(
-    function: AnyFunction, *, names: Mapping[str, object] | None = None, accept_extra: bool = False
+    function: AnyFunction,
+    *,
+    names: Mapping[str, object] | None = None,
+    accept_extra: bool = False,
+    only: Collection[str] | None = None,
+    form: Form | None = None,
 ) -> Signature:
     """Compile the parameters of a function.
 
@@ -81,6 +91,8 @@ def compile_signature(
         function: A plain or ``async def`` function, a method, a partial, or an object with ``__call__``.
         names: Names beside the function's globals that its annotations may use.
         accept_extra: Leave unknown arguments to a ``**`` parameter instead of refusing them.
+        only: The parameters that a call can give; others keep their defaults. ``None`` for all.
+        form: Says what type an argument is read as, where that is not its annotation.
 
     Returns:
         The compiled signature.
@@ -105,6 +117,11 @@ def compile_signature(
                 raise DeclarationError(function, "two parameters are annotated as Context; one is enough")
             context_name = parameter.name
             continue
+        if only is not None and parameter.name not in only:
+            _check_default(function, parameter)
+            continue
+        if form is not None:
+            annotation = form(parameter.name, annotation)
         fields[parameter.name] = _field(parameter, annotation, defaults, supplied)
     adapter = _adapter(function, fields, extra=extra)
     schema = _input_schema(function, adapter, defaults)
@@ -112,7 +129,10 @@ def compile_signature(
         headers = header_parameters(schema)
     except ValueError as error:
         raise DeclarationError(function, str(error)) from None
-    return Signature(schema, headers, context_name, _binder(adapter, supplied), _is_async(function))
+    bind = _binder(adapter.validator.validate_json, supplied)
+    texts = cast("Callable[[dict[str, str]], dict[str, object]]", adapter.validator.validate_strings)
+    bind_text = _binder(texts, supplied)
+    return Signature(schema, headers, context_name, bind, bind_text, _is_async(function))
 
 
 def resolve_hints(function: AnyFunction, names: Mapping[str, object] | None = None) -> dict[str, Any]:
@@ -185,6 +205,11 @@ def _check_kind(function: AnyFunction, parameter: inspect.Parameter) -> None:
         raise DeclarationError(function, f"*{parameter.name} has no JSON Schema; name each parameter")
     if parameter.kind is parameter.POSITIONAL_ONLY:
         raise DeclarationError(function, f"{parameter.name} is positional-only; arguments come by name")
+
+
+def _check_default(function: AnyFunction, parameter: inspect.Parameter) -> None:
+    if parameter.default is parameter.empty or isinstance(parameter.default, FieldInfo):
+        raise DeclarationError(function, f"nothing gives {parameter.name} its value")
 
 
 def _field(
@@ -278,13 +303,12 @@ def json_schema(function: AnyFunction, adapter: TypeAdapter[Any], mode: JsonSche
 
 
 def _binder(
-    adapter: TypeAdapter[dict[str, object]], supplied: dict[str, Callable[[], object]]
-) -> Callable[[bytes], dict[str, object]]:
-    validate = adapter.validator.validate_json
+    validate: Callable[[RawT], dict[str, object]], supplied: dict[str, Callable[[], object]]
+) -> Callable[[RawT], dict[str, object]]:
     if not supplied:
         return validate
 
-    def bind(arguments: bytes) -> dict[str, object]:
+    def bind(arguments: RawT) -> dict[str, object]:
         bound = validate(arguments)
         for name, default in supplied.items():
             if name not in bound:

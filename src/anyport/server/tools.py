@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Struct, structs
@@ -16,14 +14,15 @@ from pydantic import ValidationError
 from anyport.protocol.calls import Call, Reply
 from anyport.protocol.errors import InvalidParams, LocalProtocolError, McpError, ToolError
 from anyport.protocol.headers import check_parameters
-from anyport.protocol.revisions import Revision
 from anyport.protocol.types import CallToolResult, Icon, ListToolsResult, Tool, ToolAnnotations
 from anyport.protocol.types.json import JsonObject
 from anyport.server.context import Context, Surroundings
 from anyport.server.declarations import DeclarationError, name_of
-from anyport.server.error_ids import new_error_id
 from anyport.server.foreign_schemas import ForeignSchema, compile_schema
+from anyport.server.functions import Functions, description_of
+from anyport.server.pages import PAGE_SIZE, Catalogue
 from anyport.server.results import Output, compile_output, failed
+from anyport.server.revision_fields import for_revision
 from anyport.server.signature import (
     AnyFunction,
     Signature,
@@ -31,12 +30,6 @@ from anyport.server.signature import (
     input_errors,
     resolve_hints,
 )
-from anyport.server.threads import ThreadPool
-
-logger = logging.getLogger("anyport.server")
-
-ErrorDetail = Literal["safe", "full", "masked"]
-"""How much of an exception reaches the model: its type and first line, all of its text, or nothing."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}\Z")
 
@@ -77,22 +70,31 @@ class Tools:
 
     Args:
         server: What contexts tell of the server.
-        pool: Where plain functions run.
-        errors: How much of an exception reaches the model.
+        functions: Where plain functions run, and what is told of failures.
+        page_size: Most entries on a page of the list.
     """
 
-    def __init__(self, server: Surroundings, pool: ThreadPool, errors: ErrorDetail) -> None:
+    def __init__(self, server: Surroundings, functions: Functions, page_size: int = PAGE_SIZE) -> None:
         self._server = server
-        self._pool = pool
-        self._errors: ErrorDetail = errors
-        self._tools: dict[str, RegisteredTool] = {}
-        self.version = 0
+        self._functions = functions
+        self._pool = functions.pool
+        self._tools = Catalogue[RegisteredTool]("tools", page_size)
 
     def __iter__(self) -> Iterator[RegisteredTool]:
-        return iter(self._tools.values())
+        return iter(self._tools)
 
     def __len__(self) -> int:
         return len(self._tools)
+
+    @property
+    def version(self) -> int:
+        """Counts the changes."""
+        return self._tools.version
+
+    @property
+    def uses_context(self) -> bool:
+        """Whether any of them can report and log."""
+        return any(tool.signature.context_name is not None for tool in self)
 
     def add(
         self, function: AnyFunction, options: ToolOptions, names: Mapping[str, object] | None = None
@@ -116,8 +118,7 @@ class Tools:
         if name in self._tools:
             raise DeclarationError(function, f"a tool named {name!r} exists already")
         tool = _compile(name, function, options, names or {})
-        self._tools[name] = tool
-        self.version += 1
+        self._tools.add(name, tool)
         return tool
 
     def remove(self, name: str) -> None:
@@ -126,15 +127,15 @@ class Tools:
         Raises:
             LocalProtocolError: There is none of that name.
         """
-        if self._tools.pop(name, None) is None:
+        if not self._tools.remove(name):
             raise LocalProtocolError(f"No tool is named {name!r}")
-        self.version += 1
 
     async def list(self, call: Call, reply: Reply) -> ListToolsResult:
-        """Answer ``tools/list``: every tool on one page, in the form that the revision knows."""
-        if call.params.get("cursor") is not None:
-            raise InvalidParams("Unknown cursor: this list has one page")
-        return ListToolsResult(tools=[_for_revision(tool.definition, call.revision) for tool in self])
+        """Answer ``tools/list``, in the form that the revision knows."""
+        entries, cursor = self._tools.page(call.params.get("cursor"))
+        return ListToolsResult(
+            tools=[for_revision(tool.definition, call.revision) for tool in entries], next_cursor=cursor
+        )
 
     async def call(self, call: Call, reply: Reply) -> CallToolResult:
         """Answer ``tools/call``: look the tool up, bind the arguments, run it, make its result (TOOL-04, TOOL-05)."""
@@ -156,25 +157,17 @@ class Tools:
         except McpError:
             raise
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told, the log has it all
-            return self._report(tool, error)
+            return failed(self._functions.describe("tool", tool.definition.name, error))
         if not call.revision.structured_output:
             result.structured_content = UNSET
         return result
 
     def _find(self, name: object) -> RegisteredTool:
-        tool = self._tools.get(name) if isinstance(name, str) else None
+        tool = self._tools.entries.get(name) if isinstance(name, str) else None
         if tool is None:
             shown = repr(name[:200]) if isinstance(name, str) else "(no name given)"
             raise InvalidParams(f"Unknown tool: {shown}")
         return tool
-
-    def _report(self, tool: RegisteredTool, error: Exception) -> CallToolResult:
-        error_id = new_error_id()
-        logger.error("Tool %s failed (error id %s)", tool.definition.name, error_id, exc_info=error)
-        if self._errors == "masked":
-            return failed(f"The tool failed (error id {error_id})")
-        text = str(error) if self._errors == "full" else str(error).split("\n", 1)[0][:500]
-        return failed(f"{type(error).__name__}: {text} (error id {error_id})")
 
 
 def _bind(tool: RegisteredTool, call: Call) -> dict[str, object]:
@@ -204,7 +197,7 @@ def _compile(name: str, function: AnyFunction, options: ToolOptions, names: Mapp
         signature = structs.replace(signature, schema=foreign.schema, headers=foreign.headers)
     annotation = resolve_hints(function, names).get("return")
     output = compile_output(function, annotation, structured=options.structured_output)
-    description = options.description if options.description is not None else inspect.getdoc(function)
+    description = options.description if options.description is not None else description_of(function)
     definition = Tool(
         name=name,
         title=options.title,
@@ -216,18 +209,3 @@ def _compile(name: str, function: AnyFunction, options: ToolOptions, names: Mapp
         meta=options.meta,
     )
     return RegisteredTool(definition, function, signature, output, foreign)
-
-
-_FIELD_SINCE: Mapping[str, str] = {
-    "annotations": "2025-03-26",
-    "title": "2025-06-18",
-    "output_schema": "2025-06-18",
-    "meta": "2025-06-18",
-    "icons": "2025-11-25",
-}
-
-
-def _for_revision(definition: Tool, revision: Revision) -> Tool:
-    """Return a definition without the fields that a revision does not know."""
-    unknown = {field: None for field, since in _FIELD_SINCE.items() if revision.lacks(since)}
-    return structs.replace(definition, **unknown) if unknown else definition

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
+import os
+from collections.abc import Callable, Generator
 from typing import Final
 
 from anyport.protocol.errors import LocalProtocolError
 from anyport.serving.application import Application, RunOptions
-from anyport.serving.signals import end_on_signals
-from anyport.transports.stdio.process import end_descendants
+from anyport.serving.loops import new_event_loop
+from anyport.serving.settings import check_transport, complete, read_settings
+from anyport.serving.signals import Heard, end_on_signals
+from anyport.transports.stdio.process import ParentWatch, end_descendants, exit_within
 from anyport.transports.stdio.server import StdioServer
 from anyport.transports.stdio.stdout_guard import StdoutGuard
 
-TRANSPORTS: Final = ("stdio", "http", "streamable-http")
-_EXIT_WITHIN_S: Final = 0.8
+_EXIT_WITHIN_S: Final = 0.6
+
+_instead: Callable[[Application], None] | None = None
 
 
 def run(application: Application, transport: str | None, options: RunOptions) -> None:
-    """Serve an application.
+    """Serve an application; what is not said here the environment may say (`anyport.serving.settings`).
 
     Args:
         application: What is served.
@@ -26,12 +32,34 @@ def run(application: Application, transport: str | None, options: RunOptions) ->
         options: For HTTP: ``host``, ``port``, ``path``, ``allowed_hosts``, ``allowed_origins``.
 
     Raises:
-        ValueError: The transport is unknown.
+        ValueError: The transport is unknown, or a setting of the environment is none.
         LocalProtocolError: An option does not go with the transport.
     """
-    name = transport or "stdio"
-    if name not in TRANSPORTS:
-        raise ValueError(f"Unknown transport {name!r}; known are {', '.join(TRANSPORTS)}")
+    if _instead is not None:
+        _instead(application)
+        return
+    settings = read_settings(os.environ)
+    name = (settings.transport or "stdio") if transport is None else check_transport(transport)
+    run_on(application, name, options if name == "stdio" else complete(options, settings))
+
+
+@contextlib.contextmanager
+def taken_over(serve: Callable[[Application], None]) -> Generator[None, None, None]:
+    """Hand the application of each `run` to somebody else, who has loaded the file that calls it.
+
+    Args:
+        serve: Takes the application; `run` returns when it does.
+    """
+    global _instead
+    _instead = serve
+    try:
+        yield
+    finally:
+        _instead = None
+
+
+def run_on(application: Application, name: str, options: RunOptions) -> None:
+    """Serve an application on one of `TRANSPORTS`, with these options and no others; see `run`."""
     if name == "stdio":
         strict = options.get("strict_stdout", False)
         foreign = sorted(set(options) - {"strict_stdout"})
@@ -44,17 +72,35 @@ def run(application: Application, transport: str | None, options: RunOptions) ->
 
 
 def run_stdio(application: Application, guard: StdoutGuard) -> None:
-    """Serve one client on the standard streams; returns when it is served out."""
-    asyncio.run(_serve_stdio(application, guard))
-    end_descendants()
+    """Serve one client on the standard streams; returns when it is served out.
+
+    A signal, or the death of the parent, ends the process instead.
+    """
+    server = StdioServer(application.service, application.limits, guard)
+
+    def orphaned() -> None:
+        exit_within(_EXIT_WITHIN_S, children=True)
+        server.stop()
+
+    with (
+        ParentWatch(guard.parent, orphaned),
+        end_on_signals(server.stop, _EXIT_WITHIN_S, children=True) as heard,
+        contextlib.ExitStack() as closed,
+        asyncio.Runner(loop_factory=new_event_loop) as runner,
+    ):
+        runner.run(_serve_stdio(application, server, heard, closed))
 
 
-async def _serve_stdio(application: Application, guard: StdoutGuard) -> None:
-    await application.lifespan.start()
-    try:
-        server = StdioServer(application.service, application.limits, guard)
-        loop = asyncio.get_running_loop()
-        with end_on_signals(lambda: loop.call_soon_threadsafe(server.stop), _EXIT_WITHIN_S):
-            await server.serve()
-    finally:
-        await application.lifespan.aclose()
+async def _serve_stdio(
+    application: Application, server: StdioServer, heard: Heard, closed: contextlib.ExitStack
+) -> None:
+    with heard():
+        try:
+            await server.serve(application.lifespan.start)
+        finally:
+            # The author's lifespan may never end, nor the author's threads, which the loop waits for when it is closed.
+            closed.callback(exit_within(application.limits.drain_s, children=True).cancel)
+            await application.lifespan.aclose()
+            end_descendants()
+            if server.stopped:
+                closed.callback(exit_within(_EXIT_WITHIN_S, children=True).cancel)

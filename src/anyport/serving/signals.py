@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Final
 
 from anyport.transports.stdio.process import exit_within
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-_IMPATIENT_S: Final = 0.8
+_IMPATIENT_S: Final = 0.6
+
+Heard = Callable[[], AbstractContextManager[None]]
+"""To be entered inside a running event loop that may have taken the wake-up descriptor for itself."""
 
 
 @contextlib.contextmanager
 def end_on_signals(
     stop: Callable[[], object], within_s: float, *, children: bool = False
-) -> Generator[None, None, None]:
+) -> Generator[Heard, None, None]:
     """Call ``stop`` on SIGINT and SIGTERM, and see to it that the process then ends.
 
     A tool may block the loop, or a thread of the author's may never return: a timer ends the process all the same.
@@ -28,21 +33,28 @@ def end_on_signals(
     Args:
         stop: Starts the end. Called once per signal, between two byte codes of the main thread or, where that is held
             up in foreign code, on a thread; it must be safe in both.
-        within_s: Seconds from the first signal in which the process has ended. After a second one it is 0.8 at most.
+        within_s: Seconds from the first signal in which the process has ended. After a second one it is 0.6 at most.
         children: End the processes that this one has started, too, when the time is up.
+
+    Yields:
+        What keeps signals heard inside an event loop that was started later than this.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield contextlib.nullcontext
         return
     received = _Received(stop, within_s, children=children)
     handlers = {number: signal.signal(number, received.handle) for number in _SIGNALS}
+    ears = _Ears(received.wake)
     try:
-        with _woken_thread(received.wake):
-            yield
+        with ears.open():
+            yield ears.open
     finally:
+        ears.close()
+        if received.numbers:
+            # It is all over: another Ctrl-C during the last clean-up has nothing to add but a traceback.
+            handlers = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL}
         for number, handler in handlers.items():
-            # One signal has ended it all: a second Ctrl-C during the last clean-up has nothing to add but a traceback.
-            signal.signal(number, handler if not received.numbers else signal.SIG_IGN)
+            signal.signal(number, handler)
 
 
 class _Received:
@@ -76,27 +88,36 @@ class _Received:
         self._stop()
 
 
-@contextlib.contextmanager
-def _woken_thread(wake: Callable[[int], None]) -> Generator[None, None, None]:
-    """Tell of signals on a thread, at once: Python's own handlers wait for the main thread to leave foreign code.
+class _Ears:
+    """Hears of signals on a thread, at once: Python's own handlers wait for the main thread to leave foreign code."""
 
-    An event loop that wants the wake-up descriptor for itself takes it; then the handlers are all there is.
-    """
-    ours, told = socket.socketpair()
-    told.setblocking(False)
-    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    thread = threading.Thread(target=_listen, args=(ours, wake), name="anyport-signals", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(before)
-        told.close()
-        thread.join()
-        ours.close()
+    def __init__(self, wake: Callable[[int], None]) -> None:
+        self._wake = wake
+        self._ours, self._told = socket.socketpair()
+        self._told.settimeout(0)
+        self._before = -1
+        self._thread = threading.Thread(target=self._listen, name="anyport-signals", daemon=True)
+        self._thread.start()
 
+    @contextlib.contextmanager
+    def open(self) -> Generator[None, None, None]:
+        """Have the wake-up descriptor; whoever had it before, such as an event loop, goes on being told."""
+        outer, self._before = self._before, signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(self._before)
+            self._before = outer
 
-def _listen(ours: socket.socket, wake: Callable[[int], None]) -> None:
-    while numbers := ours.recv(64):
-        if count := sum(number in _SIGNALS for number in numbers):
-            wake(count)
+    def close(self) -> None:
+        self._told.close()
+        self._thread.join()
+        self._ours.close()
+
+    def _listen(self) -> None:
+        while numbers := self._ours.recv(64):
+            if self._before not in (-1, self._told.fileno()):
+                with contextlib.suppress(OSError):
+                    os.write(self._before, numbers)
+            if count := sum(number in _SIGNALS for number in numbers):
+                self._wake(count)

@@ -1,6 +1,6 @@
-"""One channel that carries messages both ways: the part that stdio, sockets and memory have in common.
+"""One channel that carries messages both ways: the part that stdio and sockets have in common.
 
-Bytes come in by `Duplex.feed`, messages go out through a callable; in between each request becomes a task that awaits
+Bytes come in by `Duplex.feed`, messages go out through an `Outlet`; in between each request becomes a task that awaits
 the service and writes what it returns. Both eras share the channel: a request with modern metadata is served on its
 own, anything else belongs to the one legacy session of the channel (VER-10).
 """
@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-
-from msgspec import Raw
+from typing import Protocol
 
 from anyport.protocol.calls import BackChannel, Call, Carrier, Service, TransportName, bind_modern
-from anyport.protocol.eras import speaks_modern
-from anyport.protocol.errors import Busy, InvalidRequest, McpError
 from anyport.protocol.correlation import Received
+from anyport.protocol.eras import speaks_modern
+from anyport.protocol.errors import Busy, InternalError, InvalidRequest, McpError
 from anyport.protocol.framing import LineDecoder, LineTooLong
 from anyport.protocol.jsonrpc import (
     Message,
@@ -34,20 +33,47 @@ from anyport.protocol.limits import Limits
 
 logger = logging.getLogger("anyport.transports")
 
+Done = Callable[[bytes | None], None]
+
+
+class Outlet(Protocol):
+    """Where messages go out."""
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits for a slow peer that who can wait should wait for `room`."""
+        ...
+
+    def write(self, message: bytes, *, last: bool = False) -> None:
+        """Send a message, without framing.
+
+        Args:
+            message: The message, without line ends.
+            last: Nothing follows at once; a transport that gathers messages need not wait for more.
+        """
+        ...
+
+    async def room(self) -> None:
+        """Wait until the peer has taken most of what was written."""
+        ...
+
 
 class _DuplexReply:
     """What a call on a shared channel may say before its result."""
 
-    __slots__ = ("_write", "back_channel", "cancelled")
+    __slots__ = ("_outlet", "back_channel", "cancelled")
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        self._write = write
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
         self.cancelled = False
         self.back_channel: BackChannel | None = None
 
     async def notify(self, method: str, params: ResultLike) -> None:
-        if not self.cancelled:
-            self._write(encode_notification(method, params))
+        if self.cancelled:
+            return
+        self._outlet.write(encode_notification(method, params))
+        if self._outlet.full:
+            await self._outlet.room()
 
 
 class _Open:
@@ -55,26 +81,33 @@ class _Open:
 
     __slots__ = ("reply", "size", "task")
 
-    def __init__(self, task: asyncio.Task[bytes | None], reply: _DuplexReply, size: int) -> None:
+    def __init__(self, task: asyncio.Task[None], reply: _DuplexReply, size: int) -> None:
         self.task = task
         self.reply = reply
         self.size = size
+
+    def cancel(self) -> None:
+        """Have nothing more said for the call, and stop it."""
+        if not self.reply.cancelled:
+            self.reply.cancelled = True
+            # Not at once: a task that is cancelled before its first step never runs, not even its clean-up.
+            self.task.get_loop().call_soon(self.task.cancel)
 
 
 class _Batch:
     """Collects the answers to a JSON-RPC batch, which go out together (2025-03-26)."""
 
-    def __init__(self, waiting: int, write: Callable[[bytes], None]) -> None:
+    def __init__(self, waiting: int, done: Done) -> None:
         self._waiting = waiting
-        self._write = write
-        self._answers: list[Raw] = []
+        self._done = done
+        self._answers: list[bytes] = []
 
     def add(self, answer: bytes | None) -> None:
         self._waiting -= 1
         if answer is not None:
-            self._answers.append(Raw(answer))
-        if self._waiting == 0 and self._answers:
-            self._write(b"[" + b",".join(bytes(item) for item in self._answers) + b"]")
+            self._answers.append(answer)
+        if self._waiting == 0:
+            self._done(b"[" + b",".join(self._answers) + b"]" if self._answers else None)
 
 
 class Duplex:
@@ -83,16 +116,14 @@ class Duplex:
     Args:
         service: What answers calls.
         limits: Bounds on lines, messages and calls in flight.
-        write: Takes each message that goes out, without framing.
+        outlet: Takes each message that goes out.
         transport: Name of the transport, as calls tell it.
     """
 
-    def __init__(
-        self, service: Service, limits: Limits, write: Callable[[bytes], None], transport: TransportName
-    ) -> None:
+    def __init__(self, service: Service, limits: Limits, outlet: Outlet, transport: TransportName) -> None:
         self._service = service
         self._limits = limits
-        self._write = write
+        self._outlet = outlet
         self._carrier = Carrier(transport=transport)
         self._lines = LineDecoder(limits.line_bytes)
         self._session = LegacySession()
@@ -110,51 +141,51 @@ class Duplex:
             self._take(line)
 
     async def drain(self, seconds: float) -> None:
-        """Let the calls in flight finish; what is left after the time is cancelled without an answer."""
-        tasks = [entry.task for entry in self._open.values()]
+        """Let the calls in flight finish, for so many seconds at most."""
+        tasks = self._tasks()
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
-        self.cancel_all()
 
-    def cancel_all(self) -> None:
-        """Give up every call in flight, as when the peer is gone."""
+    async def aclose(self, seconds: float) -> None:
+        """Give up every call in flight without an answer, and let it clean up for so many seconds at most."""
         self._session.close()
         for entry in self._open.values():
-            entry.reply.cancelled = True
-            entry.task.cancel()
+            entry.cancel()
+        await self.drain(seconds)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [entry.task for entry in self._open.values()]
 
     # --- messages in --------------------------------------------------------------------------------------------------
 
     def _take(self, line: bytes | LineTooLong) -> None:
-        if isinstance(line, LineTooLong):
-            error = InvalidRequest(f"The message is longer than {line.limit} bytes (limit line_bytes)")
-            self._write(encode_error(None, error))
-            return
         try:
-            if self._session.revision.batches and line[:1] == b"[":
+            if isinstance(line, LineTooLong):
+                raise InvalidRequest(f"The message is longer than {line.limit} bytes (limit line_bytes)")
+            if self._session.revision.batches:
                 self._take_batch(line)
             else:
-                self._receive(decode(line, self._limits), len(line), self._write_answer)
+                self._receive(decode(line, self._limits), len(line), self._write)
         except McpError as error:
-            self._write(encode_error(error.request_id, error))
+            self._outlet.write(encode_error(error.request_id, error))
 
     def _take_batch(self, line: bytes) -> None:
         messages = decode_batch(line, self._limits)
         if not isinstance(messages, list):
-            return self._receive(messages, len(line), self._write_answer)
-        answered = [entry for entry in messages if isinstance(entry, (Request, InvalidRequest))]
-        batch = _Batch(len(answered), self._write)
+            self._receive(messages, len(line), self._write)
+            return
+        batch = _Batch(sum(isinstance(entry, (Request, InvalidRequest)) for entry in messages), self._write)
+        size = len(line) // len(messages)
         for entry in messages:
             if isinstance(entry, InvalidRequest):
                 batch.add(encode_error(entry.request_id, entry))
                 continue
             try:
-                self._receive(entry, len(line), batch.add)
+                self._receive(entry, size, batch.add)
             except McpError as error:
                 batch.add(encode_error(error.request_id, error))
-        return None
 
-    def _receive(self, message: Message, size: int, done: Callable[[bytes | None], None]) -> None:
+    def _receive(self, message: Message, size: int, done: Done) -> None:
         if isinstance(message, Request):
             try:
                 self._start(message, size, done)
@@ -166,7 +197,7 @@ class Duplex:
         else:
             logger.debug("Ignored an answer to no request of ours: id %r", message.id)
 
-    def _start(self, request: Request, size: int, done: Callable[[bytes | None], None]) -> None:
+    def _start(self, request: Request, size: int, done: Done) -> None:
         self._open.admit(request.id)
         if self._bytes + size > self._limits.bytes_in_flight:
             raise Busy(f"{self._bytes} bytes of requests are in flight (limit bytes_in_flight)")
@@ -174,7 +205,7 @@ class Duplex:
             call = bind_modern(request, self._carrier)
         else:
             call = self._session.receive_request(request, self._carrier)
-        reply = _DuplexReply(self._write)
+        reply = _DuplexReply(self._outlet)
         task = asyncio.get_running_loop().create_task(self._serve(call, reply, done))
         self._open.open(request.id, _Open(task, reply, size))
         self._bytes += size
@@ -184,28 +215,32 @@ class Duplex:
             entry = self._open.cancelled(notification.params)
             if entry is not None:
                 logger.debug("Cancelled: %r", notification.params.get("reason"))
-                entry.reply.cancelled = True
-                entry.task.cancel()
+                entry.cancel()
         elif not speaks_modern(notification):
             self._session.receive_notification(notification)
 
     # --- messages out -------------------------------------------------------------------------------------------------
 
-    async def _serve(self, call: Call, reply: _DuplexReply, done: Callable[[bytes | None], None]) -> None:
+    async def _serve(self, call: Call, reply: _DuplexReply, done: Done) -> None:
         answer: bytes | None = None
         try:
-            answer = encode_response(call.id, await self._service(call, reply))
+            if not reply.cancelled:
+                answer = encode_response(call.id, await self._service(call, reply))
         except McpError as error:
             answer = encode_error(call.id, error)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
+            # The server outlives its tools, and the client must not wait for ever.
             if not reply.cancelled:
-                # Not the client's doing: a tool cancelled itself. The client must not wait for ever.
-                answer = encode_error(call.id, InvalidRequest("The call was cancelled by the server"))
+                logger.exception("%s was ended by %s", call.method, type(error).__name__)
         finally:
             entry = self._open.close(call.id)
             self._bytes -= entry.size if entry is not None else 0
-            done(None if reply.cancelled else answer)
+            if reply.cancelled:
+                answer = None
+            elif answer is None:
+                answer = encode_error(call.id, InternalError("The call was ended before it had a result"))
+            done(answer)
 
-    def _write_answer(self, answer: bytes | None) -> None:
+    def _write(self, answer: bytes | None) -> None:
         if answer is not None:
-            self._write(answer)
+            self._outlet.write(answer, last=not len(self._open))

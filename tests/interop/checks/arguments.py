@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Final
 
-from tests.interop.checks.peer import Check, JsonObject, Peer, at, expect, expect_true, texts
+from tests.interop.checks.peer import Check, JsonObject, Peer, expect, expect_true, texts
 
 ID: Final = "12345678-1234-5678-1234-567812345678"
 ITEM: Final[JsonObject] = {"name": "pen", "price": "1.50"}
@@ -46,8 +46,10 @@ ACCEPTED: Final[dict[str, tuple[str, JsonObject | None, str]]] = {
     "plain_defaults, none given": (
         "plain_defaults",
         None,
-        "(3, None, <Colour.GREEN: 'green'>, Decimal('1.50'), datetime.date(2026, 7, 28), Point(x=1, y=2), (1, 2), "
-        "b'\\x00\\xff')",
+        (
+            "(3, None, <Colour.GREEN: 'green'>, Decimal('1.50'), datetime.date(2026, 7, 28), Point(x=1, y=2), (1, 2), "
+            "b'\\x00\\xff')"
+        ),
     ),
     "plain_defaults, all given": (
         "plain_defaults",
@@ -83,9 +85,11 @@ ACCEPTED: Final[dict[str, tuple[str, JsonObject | None, str]]] = {
     "models, nested": (
         "models",
         {"order": ORDER},
-        f"Order(id=UUID('{ID}'), placed=datetime.datetime(2026, 7, 28, 12, 30, tzinfo=TzInfo(0)), "
-        f"items=[{ITEM_SHOWN}, Item(name='ink', price=Decimal('7'), tags=['blue', 'wet'])], note=None, "
-        "where={'door': Point(x=1, y=2), 'gate': Point(x=3, y=0)})",
+        (
+            f"Order(id=UUID('{ID}'), placed=datetime.datetime(2026, 7, 28, 12, 30, tzinfo=TzInfo(0)), "
+            f"items=[{ITEM_SHOWN}, Item(name='ink', price=Decimal('7'), tags=['blue', 'wet'])], note=None, "
+            "where={'door': Point(x=1, y=2), 'gate': Point(x=3, y=0)})"
+        ),
     ),
     "aliased field": ("aliased", {"contact": {"postCode": "SW1"}}, "(Contact(post_code='SW1'), 'nobody')"),
     "aliased parameter": (
@@ -107,8 +111,10 @@ ACCEPTED: Final[dict[str, tuple[str, JsonObject | None, str]]] = {
     "times": (
         "times",
         {"moment": "2026-07-28T12:30:00.25+02:00", "day": "2026-07-28", "hour": "08:05:30", "span": "P1DT2H"},
-        "('2026-07-28T12:30:00.250000+02:00', datetime.date(2026, 7, 28), datetime.time(8, 5, 30), "
-        "datetime.timedelta(days=1, seconds=7200))",
+        (
+            "('2026-07-28T12:30:00.250000+02:00', datetime.date(2026, 7, 28), datetime.time(8, 5, 30), "
+            "datetime.timedelta(days=1, seconds=7200))"
+        ),
     ),
     "identifiers": (
         "identifiers",
@@ -163,9 +169,11 @@ ACCEPTED: Final[dict[str, tuple[str, JsonObject | None, str]]] = {
             "lines": [{"l": {"start": {"x": 0}, "end": {"x": 1}}}],
             "maybe": [None, ITEM],
         },
-        "({'a': [(1, Point(x=2, y=0)), (3, Point(x=4, y=5))], 'b': None}, "
-        "[{'l': Line(start=Point(x=0, y=0), end=Point(x=1, y=0), labels=[])}], "
-        f"[None, {ITEM_SHOWN}])",
+        (
+            "({'a': [(1, Point(x=2, y=0)), (3, Point(x=4, y=5))], 'b': None}, "
+            "[{'l': Line(start=Point(x=0, y=0), end=Point(x=1, y=0), labels=[])}], "
+            f"[None, {ITEM_SHOWN}])"
+        ),
     ),
     "odd parameter names": (
         "odd_names",
@@ -185,8 +193,8 @@ ACCEPTED: Final[dict[str, tuple[str, JsonObject | None, str]]] = {
 REFUSED: Final[dict[str, tuple[str, JsonObject | None, list[str]]]] = {
     "missing": ("scalars", {"whole": 1, "fraction": 1, "flag": True}, ["text: required"]),
     "all missing": ("scalars", None, ["whole: required", "fraction: required", "flag: required", "text: required"]),
-    "unknown": ("constrained", {"count": 1, "colour": "red"}, ["colour: unknown argument"]),
-    "any to a tool without parameters": ("no_arguments", {"x": 1}, ["x: unknown argument"]),
+    "unknown": ("constrained", {"count": 1, "colour": "red"}, ["colour: unknown"]),
+    "any to a tool without parameters": ("no_arguments", {"x": 1}, ["x: unknown"]),
     "wrong type": ("scalars", {"whole": "many", "fraction": 1, "flag": True, "text": "x"}, ["whole: "]),
     "fraction for an integer": ("scalars", {"whole": 1.5, "fraction": 1, "flag": True, "text": "x"}, ["whole: "]),
     "null for a string": ("scalars", {"whole": 1, "fraction": 1, "flag": True, "text": None}, ["text: "]),
@@ -202,8 +210,16 @@ REFUSED: Final[dict[str, tuple[str, JsonObject | None, list[str]]]] = {
         {"order": {**ORDER, "id": "no", "items": [ITEM, {"name": "", "price": 1}]}},
         ["order.id: ", "order.items.1.name: "],
     ),
-    "nested dataclass": ("dataclasses", {"point": {"x": 1}, "line": {"start": {"x": 1}, "end": {}}}, ["line.end.x: required"]),
-    "typed dictionary": ("typed_dicts", {"address": {"number": 1}, "options": {"depth": -1}}, ["address.street: required", "options.depth: "]),
+    "nested dataclass": (
+        "dataclasses",
+        {"point": {"x": 1}, "line": {"start": {"x": 1}, "end": {}}},
+        ["line.end.x: required"],
+    ),
+    "typed dictionary": (
+        "typed_dicts",
+        {"address": {"number": 1}, "options": {"depth": -1}},
+        ["address.street: required", "options.depth: "],
+    ),
     "times": (
         "times",
         {"moment": "soon", "day": "2026-02-30", "hour": "25:00", "span": "long"},
@@ -236,20 +252,11 @@ async def refused(tool: str, arguments: JsonObject | None, starts: list[str], pe
     lines = str(text).split("\n")
     expect(len(lines), len(starts), f"number of lines of {lines}")
     for line, start in zip(lines, starts, strict=True):
-        expect_true(line.startswith(start) and len(line) > len(start.rstrip()), f"{line!r} does not start with {start!r}")
+        expect_true(line.startswith(start) and line != start, f"{line!r} does not start with {start!r}")
         expect_true("pydantic" not in line.lower() and "http" not in line, f"{line!r} talks of the library")
-
-
-async def alias_default(peer: Peer) -> None:
-    """A parameter with an alias tells its default under the alias."""
-    result = await peer.list_tools()
-    tools = result["tools"]
-    found = [tool for tool in tools if at(tool, "name") == "aliased"] if isinstance(tools, list) else []  # pyright: ignore[reportUnknownVariableType] - JSON
-    expect(at(found, 0, "inputSchema", "properties", "fullName"), {"type": "string", "default": "nobody"})
 
 
 ARGUMENT_CHECKS: Final[dict[str, Check]] = {
     **{f"argument: {name}": Check(functools.partial(accepted, *case)) for name, case in ACCEPTED.items()},
     **{f"wrong argument: {name}": Check(functools.partial(refused, *case)) for name, case in REFUSED.items()},
-    "schema: default of an aliased parameter": Check(alias_default),
 }

@@ -11,6 +11,8 @@ from tests.interop.checks.peer import (
     JsonObject,
     Peer,
     Progress,
+    as_object,
+    as_objects,
     at,
     collect,
     expect,
@@ -21,12 +23,13 @@ from tests.interop.checks.peer import (
 
 MODERN: Final = "2026-07-28"
 LEGACY: Final = "2025-11-25"
+FIELDS_SINCE: Final = {"annotations": "2025-03-26", "title": "2025-06-18", "_meta": "2025-06-18", "icons": "2025-11-25"}
 CALLS: Final = 50
 MEGABYTE: Final = 1_000_000
 TEXTS: Final[dict[str, str]] = {
     "emoji": "👩‍👩‍👧‍👦 🏳️‍🌈 🇺🇳",
     "combining": "e\u0301 \u0e49\u0e49 Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢",
-    "right to left": "שלום \u202eمرحبا\u202c",
+    "right to left": "שלום \u202eرحب\u202c",
     "separators": "a\u2028b\u2029c\u0085d\r\ne\nf\tg\x0bh",
     "controls": "\x00\x01\x1b\x7f\ufeff\ufffd",
     "JSON in JSON": '{"a": "\\"\\\\\\u00e9\\ud83d"}',
@@ -39,9 +42,7 @@ TEXTS: Final[dict[str, str]] = {
 
 
 async def tools_of(peer: Peer) -> dict[str, JsonObject]:
-    tools = (await peer.list_tools())["tools"]
-    expect_true(isinstance(tools, list), "tools is no list")
-    return {str(at(tool, "name")): tool for tool in tools}  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType] - JSON
+    return {str(tool["name"]): tool for tool in as_objects((await peer.list_tools())["tools"])}
 
 
 async def described(peer: Peer) -> None:
@@ -51,9 +52,8 @@ async def described(peer: Peer) -> None:
     expect(at(said, "serverInfo", "version"), "1.2.3", "version")
     expect(at(said, "serverInfo", "title"), "Interop fixture", "title")
     expect(said["instructions"], "Call what you like.", "instructions")
-    capabilities = said["capabilities"]
-    expect_true(isinstance(capabilities, dict) and "tools" in capabilities, f"capabilities are {capabilities}")
-    expect_true(isinstance(capabilities, dict) and "resources" not in capabilities, f"capabilities are {capabilities}")
+    capabilities = as_object(said["capabilities"])
+    expect_true("tools" in capabilities and "resources" not in capabilities, f"capabilities are {capabilities}")
 
 
 async def all_listed(peer: Peer) -> None:
@@ -93,20 +93,14 @@ async def schema_details(peer: Peer) -> None:
     )
     expect(at(tools["plain_defaults"], "inputSchema", "properties", "c", "default"), "green", "default of an enum")
     expect(at(tools["plain_defaults"], "inputSchema", "properties", "h", "default"), "AP8=", "default of bytes")
-    expect_true("required" not in at_object(tools["field_defaults"], "inputSchema"), "a default is required")
+    expect_true("required" not in as_object(tools["field_defaults"]["inputSchema"]), "a default is required")
     expect(at(tools["binary"], "inputSchema", "properties", "data", "contentEncoding"), "base64", "bytes")
-    expect_true("ctx" not in at_object(tools["context_between"], "inputSchema", "properties"), "the Context is listed")
+    shown = as_object(at(tools["context_between"], "inputSchema", "properties"))
+    expect(list(shown), ["before", "after"], "parameters without the Context")
     expect(at(tools["region"], "inputSchema", "properties", "where", "x-mcp-header"), "Region", "header")
     expect(at(tools["result_int"], "outputSchema", "properties", "result"), {"type": "integer"}, "wrapped schema")
     expect_true("outputSchema" not in tools["result_str"], "a string has an outputSchema")
     expect_true("outputSchema" not in tools["unstructured_model"], "structured_output=False has an outputSchema")
-
-
-def at_object(value: object, *path: str | int) -> dict[object, object]:
-    found = at(value, *path)
-    if not isinstance(found, dict):
-        raise AssertionError(f"{path} is no object")
-    return found  # pyright: ignore[reportUnknownVariableType] - JSON from another library
 
 
 async def dressed(peer: Peer) -> None:
@@ -116,6 +110,19 @@ async def dressed(peer: Peer) -> None:
     expect(tool["annotations"], {"title": "Shown", "readOnlyHint": True, "destructiveHint": False}, "annotations")
     expect(at(tool, "icons", 0, "src"), "https://example.org/icon.png", "icon")
     expect(at(tool, "_meta", "example.org/team"), "shop", "_meta")
+
+
+async def fields_of_revision(peer: Peer) -> None:
+    """A field is sent from the revision on that has it."""
+    revision = str((await peer.describe())["revision"])
+    tool = (await tools_of(peer))["dressed.up-1"]
+    for field, since in FIELDS_SINCE.items():
+        expect(field in tool, revision >= since, f"{field} is in a tool")
+    structured = revision >= FIELDS_SINCE["title"]
+    expect("outputSchema" in (await tools_of(peer))["result_int"], structured, "outputSchema is in a tool")
+    result = await peer.call("result_int")
+    expect("structuredContent" in result, structured, "structuredContent is in a result")
+    expect(texts(result), ["3"], "text")
 
 
 async def bad_cursor(peer: Peer) -> None:
@@ -152,7 +159,7 @@ async def progress(peer: Peer) -> None:
 async def progress_sync(peer: Peer) -> None:
     seen: asyncio.Queue[Progress] = asyncio.Queue()
     result = await peer.call("progress_sync", on_progress=seen)
-    expect(result["structuredContent"], {"id": 1, "label": None}, "structuredContent")
+    expect(texts(result), ["done"], "text")
     expect(await collect(seen, 2), [(0.25, None, None), (0.75, 1.0, None)], "progress")
 
 
@@ -336,6 +343,7 @@ BEHAVIOUR_CHECKS: Final[dict[str, Check]] = {
     "list: schemas are valid": Check(schemas_valid),
     "list: schemas say what was declared": Check(schema_details),
     "list: title, annotations, icons, _meta": Check(dressed),
+    "list: fields of the revision": Check(fields_of_revision),
     "list: bad cursor": Check(bad_cursor),
     "envelope: legacy": Check(envelope_legacy, ("legacy",)),
     "envelope: modern": Check(envelope_modern, ("modern",)),

@@ -7,9 +7,9 @@ library only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar, cast
 
 JsonObject: TypeAlias = dict[str, object]
 Era: TypeAlias = Literal["legacy", "modern"]
@@ -138,28 +138,41 @@ async def expect_error(call: Awaitable[object], code: int) -> PeerError:
     raise CheckFailed(f"wanted error {code}, got {_short(result)}")
 
 
+def as_object(value: object) -> JsonObject:
+    """Return a JSON value that has to be an object."""
+    if not isinstance(value, dict):
+        raise CheckFailed(f"no object: {_short(value)}")
+    return cast("JsonObject", value)
+
+
+def as_list(value: object) -> list[object]:
+    """Return a JSON value that has to be an array."""
+    if not isinstance(value, list):
+        raise CheckFailed(f"no array: {_short(value)}")
+    return cast("list[object]", value)
+
+
+def as_objects(value: object) -> list[JsonObject]:
+    """Return a JSON value that has to be an array of objects."""
+    return [as_object(entry) for entry in as_list(value)]
+
+
 def at(value: object, *path: str | int) -> object:
     """Return a part of a JSON value, following keys and indices."""
     here = value
     for step in path:
-        if isinstance(here, dict) and step in here:
-            here = here[step]  # pyright: ignore[reportUnknownVariableType] - JSON from another library
-        elif isinstance(here, list) and isinstance(step, int) and step < len(here):  # pyright: ignore[reportUnknownArgumentType] - the same
-            here = here[step]  # pyright: ignore[reportUnknownVariableType] - the same
-        else:
-            raise CheckFailed(f"no {step!r} of {path} in {_short(value)}")
-    return here  # pyright: ignore[reportUnknownVariableType] - the same
+        try:
+            here = as_list(here)[step] if isinstance(step, int) else as_object(here)[step]
+        except (KeyError, IndexError):
+            raise CheckFailed(f"no {step!r} of {path} in {_short(value)}") from None
+    return here
 
 
 def texts(result: JsonObject) -> list[object]:
     """Return the texts of a result whose content is text alone."""
-    content = result["content"]
-    if not isinstance(content, list):
-        raise CheckFailed(f"content is {_short(content)}")
-    blocks: list[object] = content  # pyright: ignore[reportUnknownVariableType] - JSON from another library
-    for block in blocks:
-        expect(at(block, "type"), "text", "type of a block")
-    return [at(block, "text") for block in blocks]
+    content = as_objects(result["content"])
+    expect([block["type"] for block in content], ["text"] * len(content), "types of the blocks")
+    return [block["text"] for block in content]
 
 
 async def collect(queue: asyncio.Queue[T], count: int) -> list[T]:
@@ -171,11 +184,10 @@ async def collect(queue: asyncio.Queue[T], count: int) -> list[T]:
 def _strict(value: object) -> object:
     """Make `==` tell Python's equal numbers of different types apart."""
     if isinstance(value, dict):
-        entries: dict[object, object] = value  # pyright: ignore[reportUnknownVariableType] - any JSON
-        return {key: _strict(entry) for key, entry in entries.items()}
+        return {key: _strict(entry) for key, entry in cast("dict[object, object]", value).items()}
     if isinstance(value, list | tuple):
-        items: tuple[object, ...] = tuple(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - any JSON
-        return [type(value).__name__, *map(_strict, items)]  # pyright: ignore[reportUnknownArgumentType] - the same
+        entries = cast("Sequence[object]", value)
+        return [type(entries).__name__, *map(_strict, entries)]
     return (type(value).__name__, value)
 
 

@@ -1,4 +1,4 @@
-"""Results of every kind, as the tools of `result_tools.py` return them. The client checks them against `outputSchema`."""
+"""Results of every kind, as the tools of `result_tools.py` return them; clients check them against `outputSchema`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ OBJECTS: Final[dict[str, JsonObject]] = {
     "result_typed_dict": {"id": 1, "tags": ["new"]},
     "result_model_bytes": {"data": "inner"},
     "result_unannotated_dict": {"moment": "2026-07-28T12:30:00Z", "mood": "good"},
+    "result_unannotated_nan": {"mean": None, "peak": None},
     "result_unannotated_model": {"id": 3, "label": None},
 }
 
@@ -49,11 +50,6 @@ WRAPPED: Final[dict[str, object]] = {
     "result_set": [5],
     "result_bare_list": [1, "two"],
     "result_named_tuple": [1, 9],
-}
-
-# Values whose JSON is a string: the text is the string itself.
-WRAPPED_TEXTS: Final[dict[str, str]] = {
-    "result_literal": "yes",
     "result_enum": "bad",
     "result_datetime": "2026-07-28T12:30:00Z",
     "result_date": "2026-07-28",
@@ -65,8 +61,9 @@ WRAPPED_TEXTS: Final[dict[str, str]] = {
 PLAIN_TEXTS: Final[dict[str, list[object]]] = {
     "result_str": ["plain \u2028 text"],
     "result_none": [],
-    "result_bytes": [base64.b64encode(b"\x00\xffbytes").decode()],
+    "result_bytes": [json.dumps(base64.b64encode(b"\x00\xffbytes").decode())],
     "result_unannotated_int": ["4"],
+    "result_unannotated_alias": ['[{"unitPrice":1.5,"doubled":3.0}]'],
     "unstructured_model": ['{"name":"w","parts":[{"id":1,"label":null}],"made":"2026-07-28T12:30:00Z","by":"hand"}'],
 }
 
@@ -87,9 +84,7 @@ BLOCKS: Final[dict[str, list[JsonObject]]] = {
     "image": [{**image_of(b"\x89PNG fake"), "annotations": {"audience": ["user"], "priority": 0.5}}],
     "image_webp": [image_of(b"RIFF", "image/webp")],
     "audio": [{"type": "audio", "data": encoded(b"RIFF....WAVE"), "mimeType": "audio/wav"}],
-    "file_text": [
-        {"type": "resource", "resource": {"uri": "report://1", "mimeType": "text/csv", "text": "naïve,€\n"}}
-    ],
+    "file_text": [{"type": "resource", "resource": {"uri": "report://1", "mimeType": "text/csv", "text": "naïve,€\n"}}],
     "file_binary": [
         {
             "type": "resource",
@@ -154,10 +149,11 @@ async def wrapped(tool: str, wanted: object, peer: Peer) -> None:
     expect(json.loads(str(text)), wanted, "JSON of the text")
 
 
-async def wrapped_text(tool: str, wanted: str, peer: Peer) -> None:
-    result = await peer.call(tool)
-    expect(result.get("structuredContent"), {"result": wanted}, "structuredContent")
-    expect(texts(result), [wanted], "text")
+async def literal(peer: Peer) -> None:
+    """A string goes out as it is, not as JSON, even where it has a schema."""
+    result = await peer.call("result_literal")
+    expect(result.get("structuredContent"), {"result": "yes"}, "structuredContent")
+    expect(texts(result), ["yes"], "text")
 
 
 async def plain(tool: str, wanted: list[object], peer: Peer) -> None:
@@ -203,7 +199,8 @@ async def wrong_result(peer: Peer) -> None:
     result = await peer.call("result_wrong")
     expect(result["isError"], True, "isError")
     expect_true("structuredContent" not in result, "structured content with an error")
-    expect_true("id" in str(texts(result)[0]), f"the text does not name the field: {texts(result)}")
+    text = str(texts(result)[0])
+    expect_true("id: " in text and "http" not in text, f"the text does not name the field alone: {text!r}")
 
 
 async def tool_error(peer: Peer) -> None:
@@ -245,9 +242,9 @@ async def unknown_tool(peer: Peer) -> None:
 RESULT_CHECKS: Final[dict[str, Check]] = {
     **{f"result: {tool}": Check(functools.partial(objects, tool, wanted)) for tool, wanted in OBJECTS.items()},
     **{f"result: {tool}": Check(functools.partial(wrapped, tool, wanted)) for tool, wanted in WRAPPED.items()},
-    **{f"result: {tool}": Check(functools.partial(wrapped_text, tool, text)) for tool, text in WRAPPED_TEXTS.items()},
     **{f"result: {tool}": Check(functools.partial(plain, tool, wanted)) for tool, wanted in PLAIN_TEXTS.items()},
     **{f"result: {tool}": Check(functools.partial(blocks, tool, wanted)) for tool, wanted in BLOCKS.items()},
+    "result: result_literal": Check(literal),
     "result: by_hand": Check(by_hand),
     "result: by_hand, twice": Check(by_hand_twice),
     "result: by_hand_failed": Check(by_hand_failed),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import traceback
+from collections.abc import Sequence
 from typing import Final
 
 from tests.interop.checks.arguments import ARGUMENT_CHECKS
@@ -12,26 +14,51 @@ from tests.interop.checks.peer import Check, CheckFailed, Era, JsonObject, Peer
 from tests.interop.checks.results import RESULT_CHECKS
 
 CHECKS: Final[dict[str, Check]] = {**BEHAVIOUR_CHECKS, **ARGUMENT_CHECKS, **RESULT_CHECKS}
+COMPLAINTS: Final = "client: nothing to complain about"
 CHECK_LIMIT_S: Final = 10.0
+RUN_LIMIT_S: Final = 40.0
+
+
+class Complaints(logging.Handler):
+    """Keeps what the other library logs as a warning or worse: messages that it could not use, for one."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+        logging.getLogger().addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{record.name}: {record.getMessage()}")
 
 
 def names_for(era: Era) -> list[str]:
     """Return the names of the checks that an era has."""
-    return [name for name, check in CHECKS.items() if era in check.eras]
+    return [*(name for name, check in CHECKS.items() if era in check.eras), COMPLAINTS]
 
 
-async def run_checks(peer: Peer) -> dict[str, JsonObject]:
-    """Run every check of the peer's era on one connection, one after the other.
+async def run_checks(peer: Peer, complaints: Complaints, names: Sequence[str] = ()) -> dict[str, JsonObject]:
+    """Run checks on one connection, one after the other.
+
+    Args:
+        peer: The connected client.
+        complaints: What its library logs.
+        names: Which; default: all that the peer's era has.
 
     Returns:
         For each check `ok`, and what went wrong as `detail`.
     """
-    return {name: await _run(CHECKS[name], peer) for name in names_for(peer.era)}
+    end = asyncio.get_running_loop().time() + RUN_LIMIT_S
+    outcomes = {
+        name: await _run(CHECKS[name], peer, end) for name in names or names_for(peer.era) if name != COMPLAINTS
+    }
+    lines = complaints.lines
+    return {**outcomes, COMPLAINTS: {"ok": not lines, "detail": "\n".join(lines)}}
 
 
-async def _run(check: Check, peer: Peer) -> JsonObject:
+async def _run(check: Check, peer: Peer, end: float) -> JsonObject:
+    left = end - asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(CHECK_LIMIT_S):
+        async with asyncio.timeout(max(0.0, min(CHECK_LIMIT_S, left))):
             await check.run(peer)
     except CheckFailed as failure:
         return {"ok": False, "detail": str(failure)}

@@ -1,7 +1,7 @@
 """The client of `mcp` 1.x against a server: runs inside the environment `.interop/mcp1`.
 
-python mcp1_client.py URL
-python mcp1_client.py -- COMMAND ARGUMENT...
+python mcp1_client.py [--revision REVISION] URL
+python mcp1_client.py [--revision REVISION] -- COMMAND ARGUMENT...
 
 Prints one JSON object: what became of each check.
 """
@@ -12,9 +12,10 @@ import argparse
 import asyncio
 import json
 import os
+import warnings
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any  # noqa: TID251 - the library's own types are written with it
+from typing import TYPE_CHECKING
 
 from jsonschema import Draft202012Validator
 from mcp import ClientSession, McpError, StdioServerParameters, stdio_client, types
@@ -22,7 +23,7 @@ from mcp.client.streamable_http import streamable_http_client
 from pydantic import BaseModel
 
 from tests.interop.checks.peer import Era, JsonObject, PeerError, Progress
-from tests.interop.checks.table import run_checks
+from tests.interop.checks.table import Complaints, names_for, run_checks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -123,26 +124,57 @@ class Mcp1Peer:
         return await ask(self.session.send_ping())
 
     async def set_log_level(self, level: str) -> JsonObject:
-        from_wire: Any = level
-        return await ask(self.session.set_logging_level(from_wire))
+        # Without the library's own check of the level: what the server says of it is of interest.
+        unchecked = types.SetLevelRequestParams.model_construct(level=level)
+        request = types.SetLevelRequest.model_construct(method="logging/setLevel", params=unchecked)
+        return await ask(
+            self.session.send_request(types.ClientRequest.model_construct(root=request), types.EmptyResult)
+        )
 
     def check_schema(self, schema: object) -> None:
         Draft202012Validator.check_schema(schema)
 
 
-async def run(target: str | StdioServerParameters) -> dict[str, JsonObject]:
+OF_EVERY_REVISION = (
+    "argument: ",
+    "wrong argument: ",
+    "error: ",
+    "list: fields",
+    "list: bad cursor",
+    "progress",
+    "log: ",
+    "ping",
+    "give up: time-out",
+    "size: 1 MB argument",
+)
+"""Starts of the names of the checks that are the same in every revision."""
+
+
+async def run(target: str | StdioServerParameters, revision: str | None) -> dict[str, JsonObject]:
+    complaints = Complaints()
+    names: list[str] = []
+    if revision is not None:
+        types.LATEST_PROTOCOL_VERSION = revision
+        names = [name for name in names_for("legacy") if name.startswith(OF_EVERY_REVISION)]
     peer = Mcp1Peer(target)
     async with peer.stack:
         await peer.connect()
-        return await run_checks(peer)
+        if revision not in (None, peer.initialized.protocolVersion):
+            raise SystemExit(f"asked for {revision}, got {peer.initialized.protocolVersion}")
+        return await run_checks(peer, complaints, names)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--revision", help="open with this one instead of the newest, and run what is the same in all")
     parser.add_argument("target", nargs="+")
-    first, *rest = parser.parse_args().target
-    target = first if first.startswith("http") else StdioServerParameters(command=first, args=rest, env=dict(os.environ))
-    print(json.dumps(asyncio.run(run(target))))
+    options = parser.parse_args()
+    first, *rest = options.target
+    target = (
+        first if first.startswith("http") else StdioServerParameters(command=first, args=rest, env=dict(os.environ))
+    )
+    warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
+    print(json.dumps(asyncio.run(run(target, options.revision))))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """The client of `mcp` 2.x against a server: runs inside the environment `.interop/mcp2`.
 
-python mcp2_client.py --mode legacy|modern|pinned URL
-python mcp2_client.py --mode legacy|modern|pinned -- COMMAND ARGUMENT...
+python mcp2_client.py --mode MODE URL
+python mcp2_client.py --mode MODE -- COMMAND ARGUMENT...
 
-`modern` lets the client find out with `server/discover`, `pinned` names the revision and asks nothing. Prints one JSON
-object: what became of each check.
+MODE is `legacy`, `modern` or `pinned`: `modern` lets the client find out with `server/discover`, `pinned` names the
+revision and asks nothing. Prints one JSON object: what became of each check.
 """
 
 from __future__ import annotations
@@ -18,11 +18,20 @@ from typing import TYPE_CHECKING, Any  # noqa: TID251 - the library's own types 
 
 from jsonschema import Draft202012Validator
 from mcp import Client, MCPError, StdioServerParameters
-from mcp.types import LOG_LEVEL_META_KEY, REQUEST_TIMEOUT, LoggingMessageNotificationParams
+from mcp.shared.exceptions import MCPDeprecationWarning
+from mcp.types import (
+    LOG_LEVEL_META_KEY,
+    REQUEST_TIMEOUT,
+    DiscoverResult,
+    EmptyResult,
+    LoggingMessageNotificationParams,
+    SetLevelRequest,
+    SetLevelRequestParams,
+)
 from pydantic import BaseModel
 
 from tests.interop.checks.peer import Era, JsonObject, PeerError, Progress
-from tests.interop.checks.table import run_checks
+from tests.interop.checks.table import Complaints, run_checks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -76,8 +85,9 @@ class Mcp2Peer:
     async def describe(self) -> JsonObject:
         client = self.client
         if self.mode == "pinned":
-            # Asked on purpose: a client that pins a revision has not been told anything.
-            client.session.adopt(await client.session.discover())
+            # A client that pins a revision has been told nothing; it asks here.
+            found = await client.session.send_discover(MODES["pinned"])
+            client.session.adopt(DiscoverResult.model_validate(found))
         return {
             "revision": client.protocol_version,
             "serverInfo": wire(client.server_info) if client.server_info is not None else None,
@@ -119,18 +129,20 @@ class Mcp2Peer:
         return await ask(self.client.send_ping())
 
     async def set_log_level(self, level: str) -> JsonObject:
-        # The request model takes the levels of the specification alone; the wire takes what it is given.
-        from_wire: Any = level
-        return await ask(self.client.set_logging_level(from_wire))
+        # Without the library's own check of the level: what the server says of it is of interest.
+        unchecked = SetLevelRequestParams.model_construct(level=level)
+        request = SetLevelRequest.model_construct(method="logging/setLevel", params=unchecked)
+        return await ask(self.client.session.send_request(request, EmptyResult))
 
     def check_schema(self, schema: object) -> None:
         Draft202012Validator.check_schema(schema)
 
 
 async def run(target: str | StdioServerParameters, mode: str) -> dict[str, JsonObject]:
+    complaints = Complaints()
     peer = Mcp2Peer(target, mode)
     async with peer.client:
-        return await run_checks(peer)
+        return await run_checks(peer, complaints)
 
 
 def main() -> None:
@@ -139,8 +151,11 @@ def main() -> None:
     parser.add_argument("target", nargs="+")
     options = parser.parse_args()
     first, *rest = options.target
-    target = first if first.startswith("http") else StdioServerParameters(command=first, args=rest, env=dict(os.environ))
-    warnings.filterwarnings("ignore", message=".*deprecated.*")
+    target = (
+        first if first.startswith("http") else StdioServerParameters(command=first, args=rest, env=dict(os.environ))
+    )
+    warnings.simplefilter("ignore", MCPDeprecationWarning)
+    warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
     print(json.dumps(asyncio.run(run(target, options.mode))))
 
 

@@ -11,8 +11,16 @@ from collections.abc import Sequence
 
 from anyport.protocol.calls import BackChannel, Call, Carrier, Service
 from anyport.protocol.errors import InternalError, InvalidRequest, McpError
-from anyport.protocol.jsonrpc import Message, Notification, Request, ResultLike, encode_error, encode_response
-from anyport.transports.http.reply import HttpReply
+from anyport.protocol.jsonrpc import (
+    Message,
+    Notification,
+    Request,
+    RequestId,
+    ResultLike,
+    encode_error,
+    encode_response,
+)
+from anyport.transports.http.reply import CANCELLED_HERE, HttpReply
 from anyport.transports.http.sessions import HttpSession
 
 
@@ -57,7 +65,7 @@ class BatchEntry:
         except McpError as error:
             answer = encode_error(call.id, error)
         except asyncio.CancelledError:
-            answer = encode_error(call.id, InternalError("The call was cancelled by the server"))
+            answer = encode_error(call.id, InternalError(CANCELLED_HERE))
         self._running = False
         if self.cancelled:
             self._reply.resume()
@@ -84,8 +92,29 @@ async def answer_batch(
     Returns:
         The answers as a JSON array; empty where no entry gets one.
     """
+    answers, waiting = _open_calls(session, carrier, reply, messages)
+    try:
+        for request_id, (call, entry) in list(waiting.items()):
+            answer = await entry.answer(service, call)
+            del waiting[request_id]
+            session.open.close(request_id)
+            if answer is not None:
+                answers.append(answer)
+            if reply.is_cancelled_from_outside():
+                break
+    finally:
+        for request_id in waiting:
+            session.open.close(request_id)
+    answers += [encode_error(request_id, InternalError(CANCELLED_HERE)) for request_id in waiting]
+    return b"[" + b",".join(answers) + b"]" if answers else b""
+
+
+def _open_calls(
+    session: HttpSession, carrier: Carrier, reply: HttpReply, messages: Sequence[Message | InvalidRequest]
+) -> tuple[list[bytes], dict[RequestId, tuple[Call, BatchEntry]]]:
+    """Take every entry; return the answers that are known already and the calls that wait for theirs."""
     answers: list[bytes] = []
-    calls: list[tuple[Call, BatchEntry]] = []
+    waiting: dict[RequestId, tuple[Call, BatchEntry]] = {}
     for message in messages:
         if isinstance(message, InvalidRequest):
             answers.append(encode_error(message.request_id, message))
@@ -94,18 +123,11 @@ async def answer_batch(
         elif isinstance(message, Request):
             try:
                 session.open.admit(message.id)
-                calls.append((session.state.receive_request(message, carrier), BatchEntry(reply)))
+                call = session.state.receive_request(message, carrier)
             except McpError as error:
                 answers.append(encode_error(message.id, error))
             else:
-                session.open.open(message.id, calls[-1][1])
-    try:
-        for call, entry in calls:
-            answer = await entry.answer(service, call)
-            session.open.close(call.id)
-            if answer is not None:
-                answers.append(answer)
-    finally:
-        for call, _ in calls:
-            session.open.close(call.id)
-    return b"[" + b",".join(answers) + b"]" if answers else b""
+                entry = BatchEntry(reply)
+                session.open.open(message.id, entry)
+                waiting[message.id] = call, entry
+    return answers, waiting

@@ -11,51 +11,37 @@ from typing import Final
 
 from anyport.protocol.calls import Call, Carrier, Service, bind_modern
 from anyport.protocol.eras import http_era
-from anyport.protocol.errors import Busy, Draining, InternalError, InvalidRequest, McpError, RefusedRequest
-from anyport.protocol.exchange import Disconnected, Exchange, HeaderList
+from anyport.protocol.errors import (
+    Busy,
+    Draining,
+    InternalError,
+    InvalidRequest,
+    McpError,
+    RefusedRequest,
+    UnsupportedVersion,
+)
+from anyport.protocol.exchange import Disconnected, Exchange
 from anyport.protocol.headers import VERSION, check_headers
-from anyport.protocol.jsonrpc import Message, Notification, Request, decode, encode_error, encode_response
+from anyport.protocol.jsonrpc import (
+    ErrorResponse,
+    Notification,
+    Request,
+    Response,
+    decode,
+    decode_batch,
+    encode_error,
+    encode_response,
+)
 from anyport.protocol.limits import Limits
 from anyport.protocol.revisions import SUPPORTED_NAMES, find_revision
 from anyport.security.guards import HostGuard
-from anyport.transports.http.reply import HttpReply
+from anyport.transports.http.batches import answer_batch
+from anyport.transports.http.negotiation import Accepts, Negotiation
+from anyport.transports.http.reply import CANCELLED_HERE, JSON_HEADERS, Attendance, HttpReply
 from anyport.transports.http.sessions import HttpSession, Sessions
 
 SESSION: Final = "mcp-session-id"
-_JSON: Final = (b"content-type", b"application/json")
-
-
-class _Accepts:
-    """What the ``Accept`` field allows, remembered per value since clients send few different ones."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[bool, bool]] = {}
-
-    def of(self, accept: str | None) -> tuple[bool, bool]:
-        """Return whether JSON and whether an event stream may be answered.
-
-        Raises:
-            RefusedRequest: HTTP 406: neither may.
-        """
-        if accept is None:
-            return True, True
-        known = self._known.get(accept)
-        if known is None:
-            known = _read_accept(accept)
-            if len(self._known) < 256:
-                self._known[accept] = known
-        if not any(known):
-            raise RefusedRequest(406, "Accept must allow application/json or text/event-stream")
-        return known
-
-
-def _read_accept(accept: str) -> tuple[bool, bool]:
-    ranges = {part.split(";")[0].strip().lower() for part in accept.split(",")}
-    everything = "*/*" in ranges
-    return (
-        everything or not ranges.isdisjoint({"application/json", "application/*"}),
-        everything or not ranges.isdisjoint({"text/event-stream", "text/*"}),
-    )
+_ALLOW: Final = ((b"allow", b"POST, DELETE"),)
 
 
 class Endpoint:
@@ -65,6 +51,9 @@ class Endpoint:
         service: What answers calls.
         limits: Bounds on bodies, sessions and calls in flight.
         guard: Checks where requests come from.
+
+    Attributes:
+        draining: New messages are refused with HTTP 503; calls in flight go on.
     """
 
     def __init__(self, service: Service, limits: Limits, guard: HostGuard) -> None:
@@ -72,171 +61,217 @@ class Endpoint:
         self._limits = limits
         self._guard = guard
         self._sessions = Sessions(limits)
-        self._accepts = _Accepts()
+        self._negotiation = Negotiation()
+        self._attendance = Attendance(limits)
         self._bytes = 0
+        self._calls: dict[str | None, int] = {}
         self.draining = False
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one HTTP request."""
+        held = 0
         try:
             self._guard.check(exchange.headers, exchange.local)
-            if exchange.method == "POST":
-                await self._post(exchange)
-            elif exchange.method == "DELETE":
-                await self._delete(exchange)
+            if exchange.method != "POST":
+                await self._end_session(exchange)
+                return
+            accepts = self._negotiation.of(exchange.headers)
+            body = await exchange.read_body(self._limits.body_bytes, self._hold)
+            self._hold(len(body))
+            held = len(body)
+            if SESSION in exchange.headers and body.lstrip(b" \t\r\n")[:1] == b"[":
+                await self._serve_batch(exchange, accepts, body)
+                return
+            call, session = self._take(exchange, body)
+            if call is None:
+                await exchange.respond(202, [], b"")
             else:
-                raise RefusedRequest(
-                    405, f"{exchange.method[:20]} is not served here; MCP messages come by POST", ((b"allow", b"POST, DELETE"),)
-                )
+                await self._serve(exchange, accepts, call, session)
         except McpError as error:
-            await exchange.respond(error.http_status, [_JSON, *error.headers], encode_error(error.request_id, error))
+            fields = [*JSON_HEADERS, *error.headers]
+            await exchange.respond(error.http_status, fields, encode_error(error.request_id, error))
         except Disconnected:
             return
+        finally:
+            self._bytes -= held
 
     # --- POST ---------------------------------------------------------------------------------------------------------
 
-    async def _post(self, exchange: Exchange) -> None:
-        headers = exchange.headers
-        _check_content_type(headers.get("content-type"))
-        accepts = self._accepts.of(headers.get("accept"))
-        if self.draining:
-            raise Draining("The server is shutting down")
-        body = await exchange.read_body(self._limits.body_bytes)
-        size = len(body)
-        if self._bytes + size > self._limits.bytes_in_flight:
+    def _hold(self, change: int) -> None:
+        """Count bytes of requests that are being read or served.
+
+        Raises:
+            Busy: They would be too many.
+        """
+        if change > 0 and self._bytes + change > self._limits.bytes_in_flight:
             raise Busy(f"{self._bytes} bytes of requests are in flight (limit bytes_in_flight)")
-        message = decode(body, self._limits)
-        self._bytes += size
-        try:
-            if not isinstance(message, (Request, Notification)):
-                await self._accept_answer(exchange, message)
-            elif http_era(message, headers) == "modern":
-                await self._serve_modern(exchange, message, accepts)
-            else:
-                await self._serve_legacy(exchange, message, accepts)
-        except McpError as error:
-            if isinstance(message, Request):
-                error.request_id = message.id
-            raise
-        finally:
-            self._bytes -= size
+        self._bytes += change
 
-    async def _serve_modern(
-        self, exchange: Exchange, message: Request | Notification, accepts: tuple[bool, bool]
-    ) -> None:
-        check_headers(exchange.headers, message.method, message.params)
-        if isinstance(message, Notification):
-            await exchange.respond(202, [], b"")
-            return
-        call = bind_modern(message, Carrier(transport="http", headers=exchange.headers))
-        await self._serve(exchange, call, accepts, None, [])
+    def _take(self, exchange: Exchange, body: bytes) -> tuple[Call | None, HttpSession | None]:
+        """Read a message and make a request self-contained, by the rules of its era.
 
-    async def _serve_legacy(
-        self, exchange: Exchange, message: Request | Notification, accepts: tuple[bool, bool]
-    ) -> None:
+        Returns:
+            The call and the legacy session that it belongs to; no call for a message that gets no answer.
+
+        Raises:
+            McpError: It is refused; the error has the request's id where that could be read (RPC-04).
+        """
         headers = exchange.headers
-        session_id = headers.get(SESSION)
-        extra: HeaderList = []
-        if session_id is None:
-            if not isinstance(message, Request) or message.method != "initialize":
-                raise RefusedRequest(
-                    400,
-                    "Neither a modern request (no protocolVersion in params._meta) nor part of a session"
-                    " (no Mcp-Session-Id header, not initialize)",
-                )
-            session = self._sessions.open(None)
-            extra = [(SESSION.encode(), session.id.encode())]
-        else:
-            session = self._sessions.find(session_id, None)
-            _check_legacy_version(headers.get(VERSION))
-        if isinstance(message, Notification):
-            self._notice(session, message)
-            await exchange.respond(202, [], b"")
-            return
+        message = decode(body, self._limits)
+        if not isinstance(message, Request):
+            self._accept(message, exchange)
+            return None, None
         try:
-            session.open.admit(message.id)
-            carrier = Carrier(transport="http", headers=headers, session_id=session.id)
-            call = session.state.receive_request(message, carrier)
+            if self.draining or self._calls.get(exchange.peer, 0) >= self._limits.calls_per_principal:
+                raise self._overload()
+            if http_era(message, headers) == "modern":
+                check_headers(headers, message.method, message.params)
+                return bind_modern(message, Carrier(transport="http", headers=headers)), None
+            return self._bind_legacy(message, exchange)
+        except McpError as error:
+            error.request_id = message.id
+            raise
+
+    def _overload(self) -> McpError:
+        if self.draining:
+            return Draining("The server is shutting down")
+        limit = self._limits.calls_per_principal
+        return Busy(f"{limit} calls of this client are in flight (limit calls_per_principal)")
+
+    def _bind_legacy(self, request: Request, exchange: Exchange) -> tuple[Call, HttpSession]:
+        opens = SESSION not in exchange.headers
+        if opens and request.method != "initialize":
+            raise RefusedRequest(
+                400,
+                "Neither a modern request (no protocolVersion in params._meta) nor part of a session"
+                " (no Mcp-Session-Id header, not initialize)",
+            )
+        session = self._sessions.open(None) if opens else self._session_of(exchange)
+        try:
+            session.open.admit(request.id)
+            carrier = Carrier(transport="http", headers=exchange.headers, session_id=session.id)
+            return session.state.receive_request(request, carrier), session
         except McpError:
-            if extra:
+            if opens:
                 self._sessions.end(session)
             raise
-        await self._serve(exchange, call, accepts, session, extra)
 
-    async def _serve(
-        self, exchange: Exchange, call: Call, accepts: tuple[bool, bool], session: HttpSession | None, extra: HeaderList
-    ) -> None:
-        reply = HttpReply(
-            exchange,
-            accepts=accepts,
-            extra=extra,
-            cancel_on_disconnect=session is None,
-            silence_s=self._limits.first_byte_s,
-        )
+    async def _serve(self, exchange: Exchange, accepts: Accepts, call: Call, session: HttpSession | None) -> None:
+        caller, calls = exchange.peer, self._calls
+        calls[caller] = calls.get(caller, 0) + 1
+        reply = HttpReply(exchange, accepts, session is None, self._attendance)
         if session is not None:
-            session.open.open(call.id, reply)
-        status, headers = 200, [_JSON]
+            self._enter(session, call, reply)
+        status, headers = 200, JSON_HEADERS
         try:
             body = encode_response(call.id, await self._service(call, reply))
         except McpError as error:
             body = encode_error(call.id, error)
-            if session is None:
-                status, headers = error.http_status, [_JSON, *error.headers]
+            if session is None or isinstance(error, (Busy, Draining)):
+                status, headers = error.http_status, [*JSON_HEADERS, *error.headers]
+            if session is not None and call.method == "initialize":
+                self._sessions.end(session)
+                reply.extra = None
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling() and not reply.cancelled:
-                raise
-            if task is not None and task.cancelling():
-                task.uncancel()
-            body = encode_error(call.id, InternalError("The call was cancelled by the server"))
+            # By a client that gave it up, by the tool itself, or by a server that stops: all but the first want an
+            # answer, and a task that is about to end has obeyed.
+            body = encode_error(call.id, InternalError(CANCELLED_HERE))
         finally:
             reply.release()
+            self._leave(caller)
             if session is not None:
                 session.open.close(call.id)
+                self._sessions.touch(session)
         if reply.cancelled:
+            reply.resume()
             await reply.abandon()
         else:
             await reply.finish(status, headers, body)
 
+    def _enter(self, session: HttpSession, call: Call, reply: HttpReply) -> None:
+        session.open.open(call.id, reply)
+        if call.method == "initialize":
+            reply.extra = [(SESSION.encode(), session.id.encode())]
+
+    def _leave(self, caller: str | None) -> None:
+        count = self._calls[caller] - 1
+        if count:
+            self._calls[caller] = count
+        else:
+            del self._calls[caller]
+
     # --- the rest of a session ----------------------------------------------------------------------------------------
 
-    async def _accept_answer(self, exchange: Exchange, message: Message) -> None:
-        """Take an answer to a back-channel request; nobody asked, so it is dropped (LEG-04, HTTP-05)."""
-        session_id = exchange.headers.get(SESSION)
-        if session_id is None:
+    def _session_of(self, exchange: Exchange) -> HttpSession:
+        """Return the session that a request names.
+
+        Raises:
+            RefusedRequest: HTTP 404 for a session that is not there, 400 for a version header that no legacy revision
+                has (LEG-08).
+        """
+        session = self._sessions.find(exchange.headers[SESSION], None)
+        version = exchange.headers.get(VERSION)
+        row = find_revision(version)
+        if version is not None and (row is None or row.modern):
+            known = ", ".join(SUPPORTED_NAMES)
+            raise RefusedRequest(
+                400, f"MCP-Protocol-Version {version[:64]!r} is not spoken in a session; known are {known}"
+            )
+        return session
+
+    def _accept(self, message: Notification | Response | ErrorResponse, exchange: Exchange) -> None:
+        """Take a message that gets no answer.
+
+        Raises:
+            McpError: It is refused (HTTP-06).
+        """
+        headers = exchange.headers
+        if isinstance(message, Notification) and http_era(message, headers) == "modern":
+            check_headers(headers, message.method, message.params)
+            row = find_revision(headers[VERSION])
+            if row is None or not row.modern:
+                raise UnsupportedVersion(headers[VERSION], SUPPORTED_NAMES)
+            return
+        if SESSION not in headers:
+            if isinstance(message, Notification):
+                raise RefusedRequest(400, "Neither a modern notification (Mcp-Method, version) nor part of a session")
             raise InvalidRequest("A client sends requests and notifications here, no responses")
-        self._sessions.find(session_id, None)
-        await exchange.respond(202, [], b"")
+        session = self._session_of(exchange)
+        if isinstance(message, Notification):
+            session.take(message)
+        # An answer to a request that nobody made is dropped (LEG-04).
 
-    def _notice(self, session: HttpSession, notification: Notification) -> None:
-        if notification.method == "notifications/cancelled":
-            reply = session.open.cancelled(notification.params)
-            if reply is not None:
-                reply.cancel()
+    async def _serve_batch(self, exchange: Exchange, accepts: Accepts, body: bytes) -> None:
+        session = self._session_of(exchange)
+        if not session.state.revision.batches:
+            raise InvalidRequest("A message must be one JSON object; this is a batch, which only 2025-03-26 has")
+        messages = decode_batch(body, self._limits)
+        if not isinstance(messages, list):
+            raise InvalidRequest("A batch must be an array")
+        caller, calls = exchange.peer, self._calls
+        if self.draining or calls.get(caller, 0) >= self._limits.calls_per_principal:
+            raise self._overload()
+        calls[caller] = calls.get(caller, 0) + 1
+        carrier = Carrier(transport="http", headers=exchange.headers, session_id=session.id)
+        reply = HttpReply(exchange, accepts, False, self._attendance)  # noqa: FBT003 - legacy calls outlive their connection
+        try:
+            answer = await answer_batch(self._service, session, carrier, reply, messages)
+        finally:
+            reply.release()
+            self._leave(caller)
+            self._sessions.touch(session)
+        if answer:
+            await reply.finish(200, JSON_HEADERS, answer)
+        elif any(isinstance(message, Request) for message in messages):
+            await reply.abandon()
         else:
-            session.state.receive_notification(notification)
+            await exchange.respond(202, [], b"")
 
-    async def _delete(self, exchange: Exchange) -> None:
-        session_id = exchange.headers.get(SESSION)
-        if session_id is None:
+    async def _end_session(self, exchange: Exchange) -> None:
+        """Serve DELETE, and refuse every other HTTP method than POST."""
+        if exchange.method != "DELETE":
+            raise RefusedRequest(405, f"{exchange.method[:20]} is not served here; MCP messages come by POST", _ALLOW)
+        if SESSION not in exchange.headers:
             raise RefusedRequest(400, "DELETE ends a session; it needs the header Mcp-Session-Id")
-        self._sessions.end(self._sessions.find(session_id, None))
+        self._sessions.end(self._session_of(exchange))
         await exchange.respond(204, [], b"")
-
-
-def _check_content_type(value: str | None) -> None:
-    if value == "application/json":
-        return
-    kind = (value or "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise RefusedRequest(415, f"Content-Type must be application/json; it is {kind[:100] or 'missing'}")
-
-
-def _check_legacy_version(value: str | None) -> None:
-    """Check the version header of a request within a session (LEG-08)."""
-    if value is None:
-        return
-    row = find_revision(value)
-    if row is None or row.modern:
-        known = ", ".join(name for name in SUPPORTED_NAMES)
-        raise RefusedRequest(400, f"MCP-Protocol-Version {value[:64]!r} is not spoken in a session; known are {known}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import current_task
 from typing import Final
 
 from anyport.protocol.calls import BackChannel
@@ -10,6 +11,7 @@ from anyport.protocol.exchange import Exchange, HeaderList
 from anyport.protocol.jsonrpc import ResultLike, encode_notification
 from anyport.protocol.limits import Limits
 from anyport.protocol.sse import encode_comment, encode_event
+from anyport.transports.http.negotiation import Accepts
 
 ATTEND_AFTER_S: Final = 0.05
 """Seconds into a call from which its connection is watched, up to twice that: quick calls cost no task and no timer."""
@@ -21,6 +23,7 @@ _STREAM_HEADERS: Final[HeaderList] = [
     (b"x-accel-buffering", b"no"),
 ]
 _KEEP_ALIVE: Final = encode_comment()
+CANCELLED_HERE: Final = "The call was cancelled by the server"
 
 
 class Attendance:
@@ -28,39 +31,36 @@ class Attendance:
 
     Args:
         limits: ``first_byte_s`` and ``write_s`` apply to the calls.
+
+    Attributes:
+        young: Calls that began since the last tick.
+        older: Calls that had begun by then.
+        loop: The loop that the timer runs on; ``None`` while there is none. An endpoint may meet several loops, one
+            after the other, and a timer of one that has ended never fires.
     """
 
-    __slots__ = ("_loop", "_older", "_young", "silence_s", "write_s")
+    __slots__ = ("loop", "older", "silence_s", "write_s", "young")
 
     def __init__(self, limits: Limits) -> None:
         self.silence_s = limits.first_byte_s
         self.write_s = limits.write_s
-        self._young: set[HttpReply] = set()
-        self._older: set[HttpReply] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.young: set[HttpReply] = set()
+        self.older: set[HttpReply] = set()
+        self.loop: asyncio.AbstractEventLoop | None = None
 
-    def add(self, reply: HttpReply) -> None:
-        """Look after a call, from `ATTEND_AFTER_S` on."""
-        self._young.add(reply)
-        loop = asyncio.get_running_loop()
-        # An endpoint may meet several loops, one after the other; a timer of one that has ended never fires.
-        if loop is not self._loop:
-            self._loop = loop
-            loop.call_later(ATTEND_AFTER_S, self._tick)
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Set the timer."""
+        self.loop = loop
+        loop.call_later(ATTEND_AFTER_S, self._tick, loop)
 
-    def discard(self, reply: HttpReply) -> None:
-        """Forget a call that is over."""
-        self._young.discard(reply)
-        self._older.discard(reply)
-
-    def _tick(self) -> None:
-        for reply in self._older:
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        for reply in self.older:
             reply.attend()
-        self._older, self._young = self._young, set()
-        if self._older:
-            asyncio.get_running_loop().call_later(ATTEND_AFTER_S, self._tick)
+        self.older, self.young = self.young, set()
+        if self.older:
+            loop.call_later(ATTEND_AFTER_S, self._tick, loop)
         else:
-            self._loop = None
+            self.loop = None
 
 
 class HttpReply:
@@ -74,41 +74,39 @@ class HttpReply:
         attendance: Watches the connection and the clock if the call lasts.
 
     Attributes:
-        extra: Header fields that go with the answer whatever its form.
+        extra: Header fields that go with the answer whatever its form; ``None`` for none.
         cancelled: The client gave the call up.
         back_channel: The way to ask the client something; ``None`` where there is none.
     """
 
-    __slots__ = (
-        "_attendance", "_attended", "_ended", "_exchange", "_gone", "_lock", "_may_stream", "_pulse", "_started", "_stops",
-        "_streams", "_task", "_timer", "back_channel", "cancelled", "extra",
-    )  # fmt: skip
+    # Defaults live on the class: a quick call sets five attributes and looks at two.
+    _streams = False
+    _started = False
+    _ended = False
+    _gone = False
+    _attended = False
+    _lock: asyncio.Lock | None = None
+    _pulse: asyncio.Task[None] | None = None
+    _timer: asyncio.TimerHandle | None = None
+    extra: HeaderList | None = None
+    cancelled = False
+    back_channel: BackChannel | None = None
 
     def __init__(
-        self,
-        exchange: Exchange,
-        accepts: tuple[bool, bool],
-        cancel_on_disconnect: bool
-        attendance: Attendance,
+        self, exchange: Exchange, accepts: Accepts, cancel_on_disconnect: bool, attendance: Attendance
     ) -> None:
-        may_json, self._may_stream = accepts
         self._exchange = exchange
+        self._accepts = accepts
         self._stops = cancel_on_disconnect
         self._attendance = attendance
-        self._streams = not may_json
-        self._started = self._ended = self._gone = self._attended = False
-        self._lock: asyncio.Lock | None = None
-        self._task = asyncio.current_task()
-        self._pulse: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self.extra: HeaderList = []
-        self.cancelled = False
-        self.back_channel: BackChannel | None = None
-        attendance.add(self)
+        self._task = task = current_task()
+        attendance.young.add(self)
+        if task is not None and attendance.loop is not (loop := task.get_loop()):
+            attendance.start(loop)
 
     async def notify(self, method: str, params: ResultLike) -> None:
         """Send a notification on the call's own stream, which starts with the first one (HTTP-08)."""
-        if self._may_stream and not self._ended and not self.cancelled:
+        if self._accepts[1] and not self._ended and not self.cancelled:
             await self._send(encode_event(encode_notification(method, params), event="message"))
 
     async def finish(self, status: int, headers: HeaderList, body: bytes) -> None:
@@ -121,7 +119,7 @@ class HttpReply:
         """
         if self._gone:
             self._ended = True
-        elif not self._streams or (status != 200 and not self._started):
+        elif (self._accepts[0] and not self._streams) or (status != 200 and not self._started):
             # A refusal keeps its status even where the client wants a stream (HTTP-11): a stream's head says 200.
             self._ended = True
             await self._exchange.respond(status, [*headers, *self.extra] if self.extra else headers, body)
@@ -132,15 +130,16 @@ class HttpReply:
         """End the answer to a cancelled call, which gets no message (CAN-01)."""
         if self._gone:
             self._ended = True
-        elif self._may_stream:
+        elif self._accepts[1]:
             await self._send(b"", last=True)
         else:
             self._ended = True
-            await self._exchange.respond(202, self.extra, b"")
+            await self._exchange.respond(202, self.extra or [], b"")
 
     def release(self) -> None:
         """Stop watching the connection and the clock: nothing interrupts what is sent from here on."""
-        self._attendance.discard(self)
+        self._attendance.young.discard(self)
+        self._attendance.older.discard(self)
         if self._attended:
             self._exchange.unwatch()
             if self._timer is not None:
@@ -150,8 +149,21 @@ class HttpReply:
         """Give the call up: its task is cancelled and nothing more is said."""
         if not self.cancelled:
             self.cancelled = True
-            if self._task is not None:
-                self._task.cancel()
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """Cancel the task of the call."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def resume(self) -> None:
+        """Take an `interrupt` back that has had its effect: the task has something left to say."""
+        if self._task is not None:
+            self._task.uncancel()
+
+    def is_cancelled_from_outside(self) -> bool:
+        """Whether somebody other than this reply cancelled the task, and so wants its end."""
+        return self._task is not None and self._task.cancelling() > int(self.cancelled)
 
     def attend(self) -> None:
         """Watch the connection and the clock from now on: the call lasts."""
@@ -170,7 +182,7 @@ class HttpReply:
                 self._ended = last
                 if not self._started:
                     self._started = True
-                    await self._exchange.start_stream(200, [*_STREAM_HEADERS, *self.extra])
+                    await self._exchange.start_stream(200, [*_STREAM_HEADERS, *(self.extra or ())])
                 if chunk:
                     await self._exchange.send(chunk)
                 if last:
@@ -180,7 +192,7 @@ class HttpReply:
             self._disconnected()
 
     def _break_silence(self) -> None:
-        if not self._may_stream or self._gone or self.cancelled:
+        if not self._accepts[1] or self._gone or self.cancelled:
             return
         self._streams = True
         # Behind a message that the client has not taken yet a sign of life would say nothing.

@@ -1,4 +1,4 @@
-"""Legacy HTTP sessions: what ``initialize`` opens and ``DELETE`` ends (2025-11-25, transports, "Session Management")."""
+"""Legacy HTTP sessions: what ``initialize`` opens and ``DELETE`` ends (2025-11-25, transports, sessions)."""
 
 from __future__ import annotations
 

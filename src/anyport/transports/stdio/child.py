@@ -25,6 +25,8 @@ Environment = Literal["minimal", "inherit"] | Mapping[str, str]
 """What a child sees of the environment; see `child_environment`."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
+_NEW_GROUP: Final = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
+_KILL: Final = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
 _TAIL_LINES: Final = 40
 _STDERR_LINE: Final = 8 * 1024
 # Seconds: for what a dead child wrote last to be read; for a child that closed its streams to leave by itself.
@@ -36,13 +38,16 @@ _EOF_S: Final = 2.0
 _TERMINATE_S: Final = 2.0
 _KILL_S: Final = 1.0
 _ORPHANS_S: Final = 0.3
+_ORPHAN_CHECKS: Final = 15
 
 _MINIMAL: Final = (
-    ("APPDATA", "COMSPEC", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "PATH", "PATHEXT", "PROCESSOR_ARCHITECTURE")
-    + ("PROGRAMDATA", "PROGRAMFILES", "SYSTEMDRIVE", "SYSTEMROOT", "TEMP", "TMP", "USERNAME", "USERPROFILE", "WINDIR")
+    (
+        "APPDATA COMSPEC HOMEDRIVE HOMEPATH LOCALAPPDATA PATH PATHEXT PROCESSOR_ARCHITECTURE PROGRAMDATA PROGRAMFILES"
+        " SYSTEMDRIVE SYSTEMROOT TEMP TMP USERNAME USERPROFILE WINDIR"
+    )
     if sys.platform == "win32"
-    else ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
-)
+    else "HOME LANG LC_ALL LC_CTYPE LOGNAME PATH SHELL TERM TMPDIR TZ USER"
+).split()
 
 
 def child_environment(wanted: Environment) -> dict[str, str]:
@@ -98,7 +103,6 @@ class Child(asyncio.SubprocessProtocol):
         Raises:
             ConnectError: The program cannot be started.
         """
-        options = {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
         try:
             await self._loop.subprocess_exec(
                 lambda: self,
@@ -107,7 +111,8 @@ class Child(asyncio.SubprocessProtocol):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=dict(environment),
-                **options,
+                start_new_session=sys.platform != "win32",
+                creationflags=_NEW_GROUP,
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -129,8 +134,10 @@ class Child(asyncio.SubprocessProtocol):
         if self._transport is None:
             return
         if self._shutdown is None:
-            self._shutdown = self._loop.create_task(self._shut_down(self._transport))
-        await asyncio.shield(self._shutdown)
+            self._shutdown = self._loop.create_task(self._shut_down())
+            # Runs whatever becomes of the task, which a loop that ends may cancel before its first step.
+            self._shutdown.add_done_callback(self._kill)
+        await asyncio.wait((self._shutdown,))
 
     # --- events of the loop -------------------------------------------------------------------------------------------
 
@@ -185,22 +192,24 @@ class Child(asyncio.SubprocessProtocol):
             self.exit = ServerExited(code, "\n".join(self._tail))
             self._tell_ended(self.exit)
 
-    async def _shut_down(self, transport: asyncio.SubprocessTransport) -> None:
+    async def _shut_down(self) -> None:
         self._stop_timer()
-        try:
-            pipe = self._stdin()
-            if pipe is not None:
-                pipe.close()
-            if not await self._exits_within(_EOF_S):
-                self._signal(signal.SIGTERM)
-                await self._exits_within(_TERMINATE_S)
-            else:
-                await self._end_orphans()
-        finally:
-            self._signal(_KILL)
-            await self._exits_within(_KILL_S)
-            self._stop_timer()
-            transport.close()
+        pipe = self._stdin()
+        if pipe is not None:
+            pipe.close()
+        if await self._exits_within(_EOF_S):
+            await self._end_orphans()
+        else:
+            self._signal(signal.SIGTERM)
+            await self._exits_within(_TERMINATE_S)
+        self._signal(_KILL)
+        await self._exits_within(_KILL_S)
+
+    def _kill(self, shutdown: asyncio.Task[None]) -> None:
+        self._signal(_KILL)
+        self._stop_timer()
+        if self._transport is not None:
+            self._transport.close()
 
     async def _exits_within(self, seconds: float) -> bool:
         try:
@@ -211,9 +220,10 @@ class Child(asyncio.SubprocessProtocol):
 
     async def _end_orphans(self) -> None:
         """Ask what the child left in its group to end; it cannot be waited for, as it is nobody's child here."""
-        deadline = self._loop.time() + _ORPHANS_S
-        while self._signal(signal.SIGTERM) and self._loop.time() < deadline:
-            await asyncio.sleep(0.02)
+        for _ in range(_ORPHAN_CHECKS):
+            if not self._signal(signal.SIGTERM):
+                return
+            await asyncio.sleep(_ORPHANS_S / _ORPHAN_CHECKS)
 
     def _signal(self, number: signal.Signals) -> bool:
         """Send a signal to the group; false where nobody is left in it."""
@@ -240,6 +250,3 @@ class Child(asyncio.SubprocessProtocol):
             text = (line.prefix if isinstance(line, LineTooLong) else line).decode("utf-8", "replace")
             self._tail.append(text)
             logger.info("%s", text)
-
-
-_KILL: Final = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL

@@ -22,6 +22,7 @@ from anyport.protocol.jsonrpc import (
     Request,
     Response,
     decode_batch,
+    decode_json,
     encode,
     encode_notification,
     encode_request,
@@ -84,9 +85,9 @@ class StdioClient:
         """
         await self._child.start(self._command, self._environment)
 
-    def settle(self, revision: Revision) -> None:
-        """Take the revision that client and server agreed on."""
-        self._modern = revision.modern
+    def settle(self, revision: Revision | None) -> None:
+        """Take the revision that is spoken from here on; ``None`` for the legacy handshake, which has none."""
+        self._modern = revision is not None and revision.modern
 
     async def request(self, request: Request, mirrored: tuple[HeaderParameter, ...] = ()) -> Answer:
         """Send a request and wait for its answer; given up, it is cancelled at the server too (STDIO-05).
@@ -170,7 +171,9 @@ class StdioClient:
 
     def _answer(self, request: Request) -> None:
         if self._modern:
-            logger.warning("Ignored a request of the server, which the modern era does not have: %s", request.method[:80])
+            logger.warning(
+                "Ignored a request of the server, which the modern era does not have: %s", request.method[:80]
+            )
             return
         task = asyncio.get_running_loop().create_task(self._write_answer(request))
         self._answering.add(task)
@@ -181,7 +184,7 @@ class StdioClient:
 
     def _refuse(self, error: McpError, line: bytes) -> None:
         """Take something that is no message: an answer gone wrong if it has an id, else a stray print."""
-        waiting = self._sent.match(ErrorResponse(error.request_id, error.to_wire()))
+        waiting = self._sent.match(ErrorResponse(self._meant_id(line), error.to_wire()))
         if waiting is not None and not waiting.done():
             waiting.set_exception(RemoteProtocolError(f"The server's answer is no valid message: {error}"))
             return
@@ -192,6 +195,15 @@ class StdioClient:
             line[:200],
         )
         self._warned = True
+
+    def _meant_id(self, line: bytes) -> int | None:
+        """Return the id of an answer that is no valid message; ids of this side are integers."""
+        try:
+            value = decode_json(line, self._limits)
+        except McpError:
+            return None
+        found = value.get("id") if isinstance(value, dict) and "method" not in value else None
+        return found if type(found) is int else None
 
     def _refuse_long(self, line: LineTooLong) -> None:
         message = f"The server sent a line of more than {line.limit} bytes (limit line_bytes)"

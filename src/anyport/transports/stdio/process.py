@@ -53,18 +53,19 @@ def end_descendants(patience_s: float = 0.3) -> None:
     _signal_all({*alive, *_ours()}, _KILL)
 
 
-def exit_within(seconds: float) -> threading.Timer:
-    """End this process and its descendants when the time is up, whatever its threads are doing then.
+def exit_within(seconds: float, *, children: bool) -> threading.Timer:
+    """End this process with status 0 when the time is up, whatever its threads are doing then.
 
     For the end alone: a tool may block the event loop, a thread may never return, and nobody waits for either.
 
     Args:
         seconds: Time from now.
+        children: End the descendants, too.
 
     Returns:
         A timer that runs; its ``cancel`` takes it back.
     """
-    timer = threading.Timer(seconds, _exit)
+    timer = threading.Timer(seconds, _exit, (children,))
     timer.name = "anyport-exit"
     timer.daemon = True
     timer.start()
@@ -73,6 +74,8 @@ def exit_within(seconds: float) -> threading.Timer:
 
 class ParentWatch:
     """Tells when the parent process is dead, from a thread, so that a tool that blocks the loop cannot hide it.
+
+    It watches for as long as it is entered.
 
     Args:
         parent: Id of the parent.
@@ -83,10 +86,11 @@ class ParentWatch:
         self._parent = parent
         self._died = died
         self._stop = threading.Event()
+
+    def __enter__(self) -> None:
         threading.Thread(target=self._watch, name="anyport-parent", daemon=True).start()
 
-    def stop(self) -> None:
-        """Stop watching."""
+    def __exit__(self, *raised: object) -> None:
         self._stop.set()
 
     def _watch(self) -> None:
@@ -96,9 +100,10 @@ class ParentWatch:
         self._died()
 
 
-def _exit() -> None:
+def _exit(children: bool) -> None:
     try:
-        end_descendants(0.05)
+        if children:
+            end_descendants(0.05)
         # Who holds the lock of a stream may never give it back: the pipe behind it is full, or its thread is stuck.
         flush = threading.Thread(target=_flush, name="anyport-flush", daemon=True)
         flush.start()

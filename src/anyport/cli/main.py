@@ -1,0 +1,50 @@
+"""The `anyport` command: finds the file of a command and runs it. Nothing else is imported for it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+_COMMANDS: Final = {
+    "run": "serve the server that a Python file defines",
+    "list": "list the tools of a server",
+    "call": "call a tool of a server",
+}
+
+_INTERRUPTED: Final = 130
+"""What shells report for a program that Ctrl-C ended: 128 + SIGINT."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: What was typed after `anyport`; default: the arguments of this process.
+
+    Returns:
+        Exit status: 0, 1 where a tool reports an error, 2 where something could not be done.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    name = given[0] if given else "--help"
+    if name in ("-h", "--help", "help"):
+        print(_usage(), file=sys.stdout if given else sys.stderr)
+        return 0 if given else 2
+    if name in ("-V", "--version"):
+        print(f"anyport {importlib.import_module('anyport').__version__}")
+        return 0
+    if name not in _COMMANDS:
+        print(f"anyport: unknown command {name!r}; known are {', '.join(_COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        return importlib.import_module(f"anyport.cli.{name}").main(given[1:])
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _usage() -> str:
+    lines = [f"  anyport {name:<6}{what}" for name, what in _COMMANDS.items()]
+    return "\n".join(
+        ["usage: anyport COMMAND ...", "", *lines, "", "anyport COMMAND --help says what a command takes."]
+    )

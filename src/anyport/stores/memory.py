@@ -1,0 +1,350 @@
+"""The store of one process: nothing is shared, nothing survives, every operation takes constant time.
+
+There is no timer and no task: what has expired is dropped by the next call that would see it or needs its room, oldest
+first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import islice
+
+from anyport.stores.base import (
+    DEFAULT_STORE_LIMITS,
+    EVENT_COST,
+    STREAM_COST,
+    StoreClosed,
+    StoreFull,
+    StoreLimits,
+    StreamEnded,
+    StreamLost,
+)
+from anyport.stores.subscriptions import Subscriptions
+
+
+class _Session:
+    __slots__ = ("holds", "owner", "row", "used")
+
+    def __init__(self, row: bytes, owner: str | None) -> None:
+        self.row = row
+        self.owner = owner
+        self.used = 0.0
+        self.holds = 0
+
+
+class MemorySessions:
+    """Sessions in the order of their last use; those that are held stand apart and cannot expire.
+
+    Args:
+        limits: Of the store.
+        clock: Monotonic seconds.
+        ended: Called with the id of each session that ends.
+    """
+
+    def __init__(self, limits: StoreLimits, clock: Callable[[], float], ended: Callable[[str], None]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._ended = ended
+        self._idle: OrderedDict[str, _Session] = OrderedDict()
+        self._held: dict[str, _Session] = {}
+        self._of_owner: Counter[str] = Counter()
+        self.is_open = False
+
+    async def create(self, session_id: str, row: bytes, owner: str | None) -> None:
+        """Keep a new session; see `SessionStore.create`."""
+        self._check(row)
+        self._reap()
+        if session_id in self._idle or session_id in self._held:
+            raise ValueError("There is a session of this id")
+        count = len(self._idle) + len(self._held)
+        if count >= self._limits.sessions:
+            raise StoreFull(f"{count} sessions are open", "sessions")
+        if owner is not None:
+            if self._of_owner[owner] >= self._limits.sessions_per_owner:
+                raise StoreFull(f"{self._of_owner[owner]} sessions of this owner are open", "sessions_per_owner")
+            self._of_owner[owner] += 1
+        session = self._idle[session_id] = _Session(row, owner)
+        session.used = self._clock()
+
+    async def get(self, session_id: str) -> bytes | None:
+        """Return a row; see `SessionStore.get`."""
+        self._check()
+        session = self._use(session_id)
+        return None if session is None else session.row
+
+    async def update(self, session_id: str, row: bytes) -> bool:
+        """Replace a row; see `SessionStore.update`."""
+        self._check(row)
+        session = self._use(session_id)
+        if session is None:
+            return False
+        session.row = row
+        return True
+
+    async def delete(self, session_id: str) -> bool:
+        """End a session; see `SessionStore.delete`."""
+        self._check()
+        if self._use(session_id) is None:
+            return False
+        self._end(session_id)
+        return True
+
+    @asynccontextmanager
+    async def hold(self, session_id: str) -> AsyncIterator[bytes | None]:
+        """Keep a session from expiring; see `SessionStore.hold`."""
+        self._check()
+        session = self._use(session_id)
+        if session is None:
+            yield None
+            return
+        if not session.holds:
+            self._held[session_id] = self._idle.pop(session_id)
+        session.holds += 1
+        try:
+            yield session.row
+        finally:
+            session.holds -= 1
+            # It may have been deleted meanwhile, and an equal id is another session.
+            if not session.holds and self._held.get(session_id) is session:
+                self._idle[session_id] = self._held.pop(session_id)
+                session.used = self._clock()
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._idle.clear()
+        self._held.clear()
+        self._of_owner.clear()
+
+    def _check(self, row: bytes = b"") -> None:
+        if not self.is_open:
+            raise StoreClosed
+        if len(row) > self._limits.session_bytes:
+            raise StoreFull(f"The session takes {len(row)} bytes", "session_bytes")
+
+    def _use(self, session_id: str) -> _Session | None:
+        self._reap()
+        session = self._held.get(session_id) or self._idle.get(session_id)
+        if session is not None and not session.holds:
+            session.used = self._clock()
+            self._idle.move_to_end(session_id)
+        return session
+
+    def _reap(self) -> None:
+        oldest = self._clock() - self._limits.session_idle_s
+        while self._idle:
+            session_id = next(iter(self._idle))
+            if self._idle[session_id].used >= oldest:
+                return
+            self._end(session_id)
+
+    def _end(self, session_id: str) -> None:
+        session = self._idle.pop(session_id, None) or self._held.pop(session_id)
+        if session.owner is not None:
+            self._of_owner[session.owner] -= 1
+            if not self._of_owner[session.owner]:
+                del self._of_owner[session.owner]
+        self._ended(session_id)
+
+
+class _Stream:
+    __slots__ = ("bytes", "events", "is_ended", "last", "used")
+
+    def __init__(self) -> None:
+        self.events: deque[bytes] = deque()
+        self.bytes = 0
+        self.last = 0
+        self.used = 0.0
+        self.is_ended = False
+
+    @property
+    def first(self) -> int:
+        return self.last - len(self.events) + 1
+
+    @property
+    def cost(self) -> int:
+        return self.bytes + len(self.events) * EVENT_COST
+
+
+class MemoryEvents:
+    """The event log: streams that have events, in the order of their last append, and those that only count.
+
+    Args:
+        limits: Of the store.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, limits: StoreLimits, clock: Callable[[], float]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._live: OrderedDict[str, _Stream] = OrderedDict()
+        self._silent: OrderedDict[str, _Stream] = OrderedDict()
+        self._groups: dict[str, dict[str, None]] = {}
+        self._cost = 0
+        self.is_open = False
+
+    async def append(self, stream: str, event: bytes, *, final: bool = False) -> int:
+        """Add an event; see `EventLog.append`."""
+        now = self._expire()
+        kept = self._live.get(stream) or self._begin(stream)
+        if kept.is_ended:
+            raise StreamEnded("Nothing may follow the final event of a stream")
+        self._cost -= kept.cost
+        kept.events.append(event)
+        kept.bytes += len(event)
+        kept.last += 1
+        kept.is_ended = final
+        kept.used = now
+        while len(kept.events) > self._limits.stream_events or kept.bytes > self._limits.stream_bytes:
+            if final and len(kept.events) == 1:
+                break
+            kept.bytes -= len(kept.events.popleft())
+        self._cost += kept.cost
+        self._live.move_to_end(stream)
+        self._evict()
+        return kept.last
+
+    async def read(self, stream: str, after: int) -> list[tuple[int, bytes]]:
+        """Return events; see `EventLog.read`."""
+        self._expire()
+        if after < 0:
+            raise ValueError("Positions begin at 1")
+        kept = self._live.get(stream) or self._silent.get(stream)
+        if kept is None or after > kept.last:
+            raise StreamLost("The stream is unknown, has expired or never came that far")
+        if after + 1 < kept.first:
+            raise StreamLost("Events were dropped", kept.first if kept.events else None)
+        start = after + 1 - kept.first
+        return list(enumerate(islice(kept.events, start, None), after + 1))
+
+    async def forget(self, stream: str) -> None:
+        """Drop streams; see `EventLog.forget`."""
+        self._expire()
+        self.drop(stream)
+
+    def drop(self, stream: str) -> None:
+        """Drop the stream of this name and those below it."""
+        group = self._groups.get(stream.partition("/")[0], {})
+        for name in [name for name in group if name == stream or name.startswith(f"{stream}/")]:
+            self._remove(name)
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._live.clear()
+        self._silent.clear()
+        self._groups.clear()
+        self._cost = 0
+
+    def _begin(self, name: str) -> _Stream:
+        stream = self._silent.pop(name, None)
+        if stream is None:
+            stream = _Stream()
+            self._cost += STREAM_COST
+            self._groups.setdefault(name.partition("/")[0], {})[name] = None
+        self._live[name] = stream
+        return stream
+
+    def _expire(self) -> float:
+        if not self.is_open:
+            raise StoreClosed
+        now = self._clock()
+        while self._live:
+            name = next(iter(self._live))
+            if now - self._live[name].used <= self._limits.stream_idle_s:
+                break
+            self._silence(name)
+        return now
+
+    def _evict(self) -> None:
+        while self._cost > self._limits.log_bytes and len(self._live) > 1:
+            self._silence(next(iter(self._live)))
+        while self._cost > self._limits.log_bytes and self._silent:
+            self._remove(next(iter(self._silent)))
+
+    def _silence(self, name: str) -> None:
+        stream = self._live[name]
+        if stream.is_ended:
+            self._remove(name)
+            return
+        self._cost -= stream.cost
+        # A new deque: an empty one keeps the room of the events that it had.
+        stream.events = deque()
+        stream.bytes = 0
+        self._silent[name] = self._live.pop(name)
+
+    def _remove(self, name: str) -> None:
+        stream = self._live.pop(name, None) or self._silent.pop(name)
+        self._cost -= stream.cost + STREAM_COST
+        key = name.partition("/")[0]
+        group = self._groups[key]
+        del group[name]
+        if not group:
+            del self._groups[key]
+
+
+class MemoryBus:
+    """The bus of one process.
+
+    Args:
+        limits: Of the store.
+    """
+
+    def __init__(self, limits: StoreLimits) -> None:
+        self._subscriptions = Subscriptions(limits)
+        self.is_open = False
+
+    async def publish(self, topic: str, message: bytes) -> None:
+        """Send a message; see `Bus.publish`."""
+        if not self.is_open:
+            raise StoreClosed
+        for subscription in self._subscriptions.of(topic):
+            subscription.put(message)
+
+    @asynccontextmanager
+    async def subscribe(self, topic: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Receive messages; see `Bus.subscribe`."""
+        if not self.is_open:
+            raise StoreClosed
+        subscription = self._subscriptions.add(topic)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.remove(subscription)
+
+    def clear(self) -> None:
+        """End every subscription."""
+        self._subscriptions.end()
+
+
+class MemoryStore:
+    """The `Store` of a server that runs in one process and may forget everything when it ends.
+
+    Args:
+        limits: Its bounds.
+        clock: Monotonic seconds.
+
+    Attributes:
+        sessions: See `SessionStore`.
+        events: See `EventLog`.
+        bus: See `Bus`.
+    """
+
+    def __init__(
+        self, limits: StoreLimits = DEFAULT_STORE_LIMITS, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.events = MemoryEvents(limits, clock)
+        self.sessions = MemorySessions(limits, clock, self.events.drop)
+        self.bus = MemoryBus(limits)
+
+    async def start(self) -> None:
+        """Open the store, which is empty."""
+        for part in (self.sessions, self.events, self.bus):
+            part.is_open = True
+
+    async def aclose(self) -> None:
+        """Drop everything and end every subscription."""
+        for part in (self.sessions, self.events, self.bus):
+            part.is_open = False
+            part.clear()

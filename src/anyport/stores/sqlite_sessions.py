@@ -1,0 +1,216 @@
+"""The sessions of a SQLite store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from anyport.stores.base import StoreClosed, StoreFull, StoreLimits
+from anyport.stores.sqlite_events import drop_streams
+from anyport.stores.sqlite_file import key
+from anyport.stores.sqlite_thread import SqliteThread
+
+_log = logging.getLogger(__name__)
+
+
+class SqliteSessions:
+    """Sessions as rows that say when they were used last.
+
+    A use within a hundredth of ``session_idle_s`` after another is not written down, and expiry waits for that much
+    longer: most reads are reads of the file, too.
+
+    A session that this process holds is written down as used every third of ``session_idle_s``, for the others.
+
+    Args:
+        thread: Owner of the connection.
+        limits: Of the store.
+        clock: Seconds that every process and every start agrees on.
+    """
+
+    def __init__(self, thread: SqliteThread, limits: StoreLimits, clock: Callable[[], float]) -> None:
+        self._thread = thread
+        self._limits = limits
+        self._clock = clock
+        self._grain = limits.session_idle_s / 100
+        # Counted on the loop, looked up on the thread.
+        self._held: Counter[bytes] = Counter()
+        self._renewal: asyncio.TimerHandle | None = None
+        self._reap_at = 0.0
+
+    async def create(self, session_id: str, row: bytes, owner: str | None) -> None:
+        """Keep a new session; see `SessionStore.create`."""
+        self._check(row)
+        name, of, now = key(session_id), None if owner is None else key(owner), self._clock()
+
+        def job(connection: sqlite3.Connection) -> None:
+            refusal = self._refusal(connection, name, of)
+            if refusal is not None or now >= self._reap_at:
+                self._reap(connection, now)
+                refusal = self._refusal(connection, name, of)
+            if refusal is None:
+                connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (name, of, row, now))
+            # Only now, so that what was reaped stays so.
+            if refusal is not None:
+                raise refusal
+
+        await self._thread.run(job)
+
+    async def get(self, session_id: str) -> bytes | None:
+        """Return a row; see `SessionStore.get`."""
+        name, now = key(session_id), self._clock()
+        return (await self._thread.run(lambda connection: self._use(connection, name, now)))[0]
+
+    async def update(self, session_id: str, row: bytes) -> bool:
+        """Replace a row; see `SessionStore.update`."""
+        self._check(row)
+        name, now = key(session_id), self._clock()
+
+        def job(connection: sqlite3.Connection) -> bool:
+            done = connection.execute(
+                "UPDATE sessions SET row = ?, used = ? WHERE id = ? AND used >= ?",
+                (row, now, name, self._oldest(now, name)),
+            )
+            return done.rowcount == 1
+
+        return await self._thread.run(job)
+
+    async def delete(self, session_id: str) -> bool:
+        """End a session; see `SessionStore.delete`."""
+        name, now = key(session_id), self._clock()
+
+        def job(connection: sqlite3.Connection) -> bool:
+            used = _last_use(connection, name)
+            _end(connection, name)
+            return used is not None and used >= self._oldest(now, name)
+
+        return await self._thread.run(job)
+
+    @asynccontextmanager
+    async def hold(self, session_id: str) -> AsyncIterator[bytes | None]:
+        """Keep a session from expiring; see `SessionStore.hold`."""
+        name, entered = key(session_id), self._clock()
+        row, used = await self._thread.run(lambda connection: self._use(connection, name, entered))
+        if row is None:
+            yield None
+            return
+        self._held[name] += 1
+        if self._renewal is None:
+            self._plan_renewal()
+        try:
+            yield row
+        finally:
+            self._leave(name, used)
+
+    def forget_holds(self) -> None:
+        """Hold nothing any more: the store is closed."""
+        self._held.clear()
+        if self._renewal is not None:
+            self._renewal.cancel()
+            self._renewal = None
+
+    def _check(self, row: bytes) -> None:
+        if len(row) > self._limits.session_bytes:
+            raise StoreFull(f"The session takes {len(row)} bytes", "session_bytes")
+
+    def _leave(self, name: bytes, used: float) -> None:
+        if name not in self._held:
+            return  # closed meanwhile
+        if self._clock() - used < self._grain:
+            self._release(name)
+            return
+        try:
+            touched = self._touch([name])
+        except StoreClosed:
+            self._release(name)
+        else:
+            # Still held until the use is written down: else it could be reaped between the two.
+            touched.add_done_callback(lambda _: self._release(name))
+
+    def _release(self, name: bytes) -> None:
+        self._held[name] -= 1
+        if self._held[name] <= 0:
+            del self._held[name]
+        if not self._held and self._renewal is not None:
+            self._renewal.cancel()
+            self._renewal = None
+
+    def _plan_renewal(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._renewal = loop.call_later(self._limits.session_idle_s / 3, self._renew)
+
+    def _renew(self) -> None:
+        self._plan_renewal()
+        try:
+            self._touch(list(self._held))
+        except StoreClosed:
+            self.forget_holds()
+
+    def _touch(self, names: list[bytes]) -> asyncio.Future[None]:
+        now = self._clock()
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "UPDATE sessions SET used = ?1 WHERE id = ?2 AND used < ?1", [(now, name) for name in names]
+            )
+
+        future = self._thread.submit(job)
+        future.add_done_callback(_report)
+        return future
+
+    def _oldest(self, now: float, name: bytes) -> float:
+        """Return the time of last use below which a session has expired."""
+        return float("-inf") if name in self._held else now - self._limits.session_idle_s - self._grain
+
+    def _use(self, connection: sqlite3.Connection, name: bytes, now: float) -> tuple[bytes | None, float]:
+        """Return the row of a session that is used now, and the time of use that is written down."""
+        found: tuple[bytes, float] | None = connection.execute(
+            "SELECT row, used FROM sessions WHERE id = ?", (name,)
+        ).fetchone()
+        if found is None or found[1] < self._oldest(now, name):
+            return None, now
+        row, used = found
+        if now - used < self._grain:
+            return row, used
+        connection.execute("UPDATE sessions SET used = ? WHERE id = ? AND used < ?", (now, name, now))
+        return row, now
+
+    def _refusal(self, connection: sqlite3.Connection, name: bytes, owner: bytes | None) -> Exception | None:
+        if _last_use(connection, name) is not None:
+            return ValueError("There is a session of this id")
+        (count,) = connection.execute("SELECT count(*) FROM sessions").fetchone()
+        if count >= self._limits.sessions:
+            return StoreFull(f"{count} sessions are open", "sessions")
+        if owner is None:
+            return None
+        (count,) = connection.execute("SELECT count(*) FROM sessions WHERE owner = ?", (owner,)).fetchone()
+        if count >= self._limits.sessions_per_owner:
+            return StoreFull(f"{count} sessions of this owner are open", "sessions_per_owner")
+        return None
+
+    def _reap(self, connection: sqlite3.Connection, now: float) -> None:
+        oldest = now - self._limits.session_idle_s - self._grain
+        expired: list[tuple[bytes]] = connection.execute("SELECT id FROM sessions WHERE used < ?", (oldest,)).fetchall()
+        for (name,) in expired:
+            if name not in self._held:
+                _end(connection, name)
+
+
+def _last_use(connection: sqlite3.Connection, name: bytes) -> float | None:
+    """Return when a session was used last."""
+    row: tuple[float] | None = connection.execute("SELECT used FROM sessions WHERE id = ?", (name,)).fetchone()
+    return None if row is None else row[0]
+
+
+def _end(connection: sqlite3.Connection, name: bytes) -> None:
+    connection.execute("DELETE FROM sessions WHERE id = ?", (name,))
+    drop_streams(connection, name)
+
+
+def _report(future: asyncio.Future[None]) -> None:
+    error = None if future.cancelled() else future.exception()
+    if error is not None:
+        _log.warning("a session in use could not be marked so: %s", error)

@@ -1,0 +1,188 @@
+"""The budget of a call: frames, calls, tasks and queues between the bytes and the user's function."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, MutableMapping
+from typing import Any  # noqa: TID251 - ASGI messages
+
+import pytest
+
+from anyport import Context, Server
+from anyport.protocol.calls import META_CLIENT_CAPABILITIES, META_VERSION
+from anyport.protocol.jsonrpc import Message, Response, decode, encode_request
+from anyport.protocol.limits import DEFAULT_LIMITS
+from anyport.protocol.types.json import JsonObject
+from anyport.transports.duplex import Duplex
+from tests.budgets.call_meter import CallMeter, counted_tasks
+
+MOST_FRAMES = 6
+MOST_CALLS = 30
+
+Event = MutableMapping[str, Any]
+
+
+ARGUMENTS: JsonObject = {"item": "pen", "count": 2}
+META: JsonObject = {META_VERSION: "2026-07-28", META_CLIENT_CAPABILITIES: {}}
+HELLO: JsonObject = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "c", "version": "1"},
+}
+
+
+def request(tool: str, meta: JsonObject = META) -> bytes:
+    """A `tools/call` in the layout that clients send."""
+    return encode_request(1, "tools/call", {"name": tool, "arguments": ARGUMENTS, "_meta": meta})
+
+
+def make_server(reached: Callable[[], None]) -> Server:
+    server = Server("budget")
+
+    @server.tool
+    async def buy(item: str, count: int) -> dict[str, object]:
+        reached()
+        return {"item": item, "count": count}
+
+    @server.tool
+    async def buy_with_context(item: str, count: int, ctx: Context) -> str:
+        reached()
+        return f"{count} {item} of {ctx.request_id}"
+
+    return server
+
+
+def check(meter: CallMeter) -> None:
+    """The budget itself; what is over it is in the failure."""
+    assert 0 < len(meter.frames) <= MOST_FRAMES, meter.frames
+    assert 0 < len(meter.calls) <= MOST_CALLS, meter.calls
+    assert meter.queues == []
+    assert meter.validations == 1
+
+
+# --- HTTP -------------------------------------------------------------------------------------------------------------
+
+
+class Exchange:
+    """One HTTP request as an ASGI server hands it over."""
+
+    def __init__(self, tool: str) -> None:
+        self.body = request(tool)
+        self.sent: list[Event] = []
+        fields = {
+            "host": "127.0.0.1:8000",
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            "mcp-protocol-version": "2026-07-28",
+            "mcp-method": "tools/call",
+            "mcp-name": tool,
+            "content-length": str(len(self.body)),
+        }
+        self.scope: Event = {
+            "type": "http",
+            "method": "POST",
+            "path": "/mcp",
+            "root_path": "",
+            "headers": [(name.encode(), value.encode()) for name, value in fields.items()],
+            "client": ("127.0.0.1", 50000),
+            "server": ("127.0.0.1", 8000),
+        }
+
+    async def receive(self) -> Event:
+        return {"type": "http.request", "body": self.body, "more_body": False}
+
+    async def send(self, event: Event) -> None:
+        self.sent.append(event)
+
+    @property
+    def status(self) -> int:
+        return self.sent[0]["status"]
+
+
+@pytest.mark.parametrize("tool", ["buy", "buy_with_context"])
+async def test_a_plain_http_call(tool: str) -> None:
+    """At most 6 frames above the function, 30 calls before it, no task, no queue, arguments validated once."""
+    meter = CallMeter()
+    app = make_server(meter.reached).asgi()
+    first, second = Exchange(tool), Exchange(tool)
+    await app(first.scope, first.receive, first.send)
+    with counted_tasks() as tasks, meter:
+        await app(second.scope, second.receive, second.send)
+    assert second.status == 200
+    assert second.sent[1:] == first.sent[1:]
+    check(meter)
+    assert tasks == []
+
+
+# --- stdio ------------------------------------------------------------------------------------------------------------
+
+
+class Written:
+    """The output of a channel."""
+
+    full = False
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self.event = asyncio.Event()
+
+    def write(self, message: bytes, *, last: bool = False) -> None:
+        self.messages.append(message)
+        self.event.set()
+
+    async def room(self) -> None:
+        raise AssertionError("it is never full")
+
+    async def next(self) -> Message:
+        async with asyncio.timeout(5):
+            await self.event.wait()
+        self.event.clear()
+        return decode(self.messages[-1])
+
+
+@pytest.mark.parametrize("era", ["modern", "legacy"])
+@pytest.mark.parametrize("tool", ["buy", "buy_with_context"])
+async def test_a_call_on_stdio(tool: str, era: str) -> None:
+    """The same with exactly one task, in either era."""
+    meter = CallMeter()
+    written = Written()
+    duplex = Duplex(make_server(meter.reached).service, DEFAULT_LIMITS, written, "stdio")
+    line = request(tool)
+    if era == "legacy":
+        duplex.feed(encode_request(0, "initialize", HELLO) + b"\n")
+        await written.next()
+        line = request(tool, {})
+    duplex.feed(line + b"\n")
+    await written.next()
+    with counted_tasks() as tasks, meter:
+        duplex.feed(line + b"\n")
+        answer = await written.next()
+    assert isinstance(answer, Response)
+    check(meter)
+    assert tasks == ["Duplex._serve"]
+
+
+# --- the meter --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_meter_sees_what_it_forbids() -> None:
+    """Without this a budget that measures nothing would pass."""
+    meter = CallMeter()
+    server = make_server(meter.reached)
+
+    async def detour() -> None:
+        queue: asyncio.Queue[int] = asyncio.Queue()
+        queue.put_nowait(1)
+        await queue.get()
+
+    exchange = Exchange("buy")
+    app = server.asgi()
+    await app(exchange.scope, exchange.receive, exchange.send)
+    with counted_tasks() as tasks, meter:
+        await asyncio.get_running_loop().create_task(detour())
+        await app(exchange.scope, exchange.receive, exchange.send)
+    assert len(tasks) == 1
+    assert any("put" in name for name in meter.queues)
+    assert {"Endpoint.handle", "Tools.call"} <= set(meter.frames)
+    assert {"decode", "Tools.call"} <= set(meter.calls)
+    assert len(set(meter.frames) - set(meter.calls)) == 0

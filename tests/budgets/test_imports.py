@@ -1,0 +1,151 @@
+"""What starting a server costs: time, beside the libraries that it cannot do without, and modules it must not load."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import anyport
+from anyport.protocol.jsonrpc import encode_request
+from anyport.protocol.types.json import JsonObject
+
+SOURCE = Path(anyport.__file__).parent.parent
+MOST = 2.5
+ROUNDS = 7
+TRIES = 3
+
+NOTHING = "pass"
+LIBRARIES = """
+import msgspec, pydantic
+class Arguments(pydantic.BaseModel):
+    item: str
+    count: int
+"""
+SERVER = """
+from anyport import Server
+server = Server("x")
+@server.tool
+async def buy(item: str, count: int) -> str:
+    return item
+"""
+HTTP = frozenset(
+    [
+        "uvicorn",
+        "httptools",
+        "aiohttp",
+        "h11",
+        "httpcore",
+        "httpx",
+        "http",
+        "starlette",
+        "granian",
+        "websockets",
+        "wsproto",
+    ]
+)
+UNUSED = HTTP | {
+    "jsonschema_rs",
+    "jsonschema",
+    "mcp",
+    "fastmcp",
+    "redis",
+    "sqlite3",
+    "argparse",
+    "cyclopts",
+    "typer",
+    "rich",
+}
+
+
+def run(code: str, *, text: bytes = b"") -> str:
+    """What a fresh interpreter prints."""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run([sys.executable, "-c", code], input=text, env=environment, capture_output=True, timeout=30)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def seconds(code: str) -> float:
+    started = time.perf_counter()
+    run(code)
+    return time.perf_counter() - started
+
+
+def ratio() -> float:
+    """How much longer a server takes than its libraries, both over a bare interpreter; medians of alternating runs."""
+    taken: dict[str, list[float]] = {NOTHING: [], LIBRARIES: [], SERVER: []}
+    for _ in range(ROUNDS):
+        for code, times in taken.items():
+            times.append(seconds(code))
+    bare, libraries, server = (statistics.median(times) for times in taken.values())
+    return (server - bare) / (libraries - bare)
+
+
+@pytest.mark.slow
+def test_a_server_starts_in_little_more_than_its_libraries() -> None:
+    """Under 2.5 times the import of msgspec and pydantic; a busy moment of the machine gets another try."""
+    for code in (LIBRARIES, SERVER):
+        run(code)  # fills the caches of files and byte code
+    found: list[float] = []
+    while len(found) < TRIES and (not found or found[-1] >= MOST):
+        found.append(ratio())
+    assert found[-1] < MOST, f"ratios: {found}; `python -X importtime` shows where the time goes"
+
+
+def test_the_name_alone_loads_nothing() -> None:
+    """`import anyport` costs nothing until a name is used."""
+    loaded = json.loads(run("import anyport, json, sys\nprint(json.dumps(sorted(sys.modules)))"))
+    assert [name for name in loaded if name.partition(".")[0] in {"msgspec", "pydantic", "asyncio", "uvloop"}] == []
+    assert [name for name in loaded if name.startswith("anyport")] == ["anyport"]
+
+
+def test_a_server_loads_nothing_that_it_does_not_use() -> None:
+    loaded = json.loads(run(f"{SERVER}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"))
+    assert UNUSED.intersection(loaded) == set()
+
+
+STDIO = """
+import sys
+from anyport import Context, Server
+server = Server("x")
+@server.tool
+async def loaded(ctx: Context) -> list[str]:
+    await ctx.info("here")
+    return sorted(sys.modules)
+server.run()
+"""
+
+
+def test_a_stdio_server_at_work_loads_no_http() -> None:
+    """Asked from within a call, when everything that serves it is there."""
+    hello: JsonObject = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "c", "version": "1"},
+    }
+    lines = [encode_request(1, "initialize", hello), encode_request(2, "tools/call", {"name": "loaded"})]
+    printed = run(STDIO, text=b"\n".join(lines) + b"\n")
+    answers = {message.get("id"): message for message in map(json.loads, printed.splitlines())}
+    loaded = answers[2]["result"]["structuredContent"]["result"]
+    assert "anyport.transports.stdio.server" in loaded
+    assert UNUSED.intersection(loaded) == set()
+    assert [name for name in loaded if name.startswith(("anyport.transports.http", "anyport.client"))] == []
+
+
+@pytest.mark.parametrize("name", sorted(anyport.__all__))
+def test_every_public_name_is_there(name: str) -> None:
+    """The lazy names are found, and `dir` shows them."""
+    assert getattr(anyport, name) is not None
+    assert name in dir(anyport)
+
+
+def test_another_name_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        anyport.nothing  # noqa: B018 - looking it up is the test

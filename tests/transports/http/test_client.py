@@ -1,0 +1,407 @@
+"""The Streamable HTTP client against servers that do everything in their own way (HTTP-04 to HTTP-12, LEG-03 to LEG-08, D01)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+import anyport.transports.http.client as http_client
+from anyport import Client, Limits
+from anyport.errors import (
+    AuthError,
+    ConnectError,
+    HttpStatusError,
+    McpError,
+    RemoteProtocolError,
+    SessionLost,
+    Timeout,
+)
+from anyport.protocol.types.json import JsonObject
+from tests.client.peers import (
+    HttpPeer,
+    Posted,
+    Script,
+    answering,
+    encoded,
+    error,
+    event,
+    http_answer,
+    http_peer,
+    opened,
+    result,
+    stream_head,
+    text_result,
+)
+
+
+def calls(script: Script) -> Script:
+    """Return a script that does the modern handshake, and answers the rest as another one does."""
+
+    async def both(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        answer = opened(posted, "modern")
+        if answer is None:
+            await script(posted, writer)
+        else:
+            writer.write(answer)
+        await writer.drain()
+
+    return both
+
+
+def progress(posted: Posted, number: int) -> JsonObject:
+    """Return a progress notification for a request."""
+    params: JsonObject = {"progressToken": posted.message["id"], "progress": number}
+    return {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+
+
+def fine(posted: Posted) -> JsonObject:
+    """Return the response that says that all is fine."""
+    return result(posted, text_result("fine"))
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+async def test_an_event_stream_in_pieces(size: int) -> None:
+    """HTTP-07, HTTP-09, RES-01: comments, an event without data, other events, progress, then the answer."""
+    told: list[object] = []
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        stream = b": hello\n\nid: 1\ndata:\n\nevent: other\ndata: {\n\n"
+        stream += event(progress(posted, 1)) + b":\r\n\r\n" + event(progress(posted, 2)) + event(fine(posted))
+        writer.write(stream_head())
+        for start in range(0, len(stream), size):
+            writer.write(stream[start : start + size])
+            await writer.drain()
+        writer.close()
+
+    async with http_peer(calls(script)) as peer, Client(peer.url) as client:
+        assert (await client.call_tool("any", on_progress=lambda *report: told.append(report[0]))).data == "fine"
+    assert told == [1, 2]
+
+
+async def test_a_connection_is_used_again() -> None:
+    """A stream that ends with its answer, chunked, gives its connection back; so does a JSON answer."""
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        body = event(fine(posted))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        writer.write(b"%x\r\n%s\r\n" % (len(body), body))
+        await writer.drain()
+        writer.write(b"0\r\n\r\n")
+
+    async with http_peer(calls(script)) as peer, Client(peer.url) as client:
+        for _ in range(3):
+            assert (await client.call_tool("any")).data == "fine"
+        assert {posted.connection for posted in peer.requests} == {1}
+
+
+async def test_a_stream_that_stays_open_after_its_answer() -> None:
+    """HTTP-08: the answer is taken at once, and the connection is given up."""
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        writer.write(stream_head() + event(fine(posted)))
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    async with http_peer(calls(script)) as peer, Client(peer.url) as client:
+        async with asyncio.timeout(5):
+            assert (await client.call_tool("any")).data == "fine"
+            assert (await client.call_tool("any")).data == "fine"
+
+
+@pytest.mark.parametrize(
+    ("stream", "kind", "message"),
+    [
+        (b"", RemoteProtocolError, "ended the stream without an answer to tools/call"),
+        (b": only a comment\n\n", RemoteProtocolError, "ended the stream without an answer"),
+        (b"data: {}\n\n", RemoteProtocolError, "answer is no valid message"),
+        (b"data: {\n\n", RemoteProtocolError, "answer is no valid message: Invalid JSON"),
+        (b'data: "\xff"\n\n', RemoteProtocolError, "answer is no valid message"),
+        (b'data: {"jsonrpc": "2.0", "id": 999, "result": {}}\n\n', RemoteProtocolError, "without an answer"),
+        (b'data: {"jsonrpc": "2.0", "id": null, "error": {"code": 7, "message": "m"}}\n\n', McpError, "m"),
+        (b"data: " + b"x" * 2000 + b"\n\n", RemoteProtocolError, r"more than 1000 bytes \(limit line_bytes\)"),
+        (b"data: " + b"x" * 2000, RemoteProtocolError, r"more than 1000 bytes \(limit line_bytes\)"),
+    ],
+)
+async def test_a_stream_that_goes_wrong(stream: bytes, kind: type[Exception], message: str) -> None:
+    """D01, HTTP-12: a typed error, and the next call works."""
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        broken = posted.headers["mcp-name"] == "bad"
+        writer.write(stream_head() + (stream if broken else event(fine(posted))))
+        writer.close()
+
+    async with http_peer(calls(script)) as peer, Client(peer.url, limits=Limits(line_bytes=1000)) as client:
+        with pytest.raises(kind, match=message):
+            await client.call_tool("bad")
+        assert (await client.call_tool("good")).data == "fine"
+
+
+BROKEN = [
+    http_answer(200, b"{" * 100)[:-50],
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n5\r\ndata",
+    b"HTTP/1.1 200 OK\r\ncontent-ty",
+    b"hello\r\n\r\n",
+    b"",
+]
+
+
+@pytest.mark.parametrize("answer", BROKEN)
+async def test_a_connection_that_breaks(answer: bytes) -> None:
+    """D01: `ConnectError` that names the URL, and the next call works."""
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        if posted.headers["mcp-name"] == "bad":
+            writer.write(answer)
+            writer.close()
+        else:
+            writer.write(http_answer(200, encoded(fine(posted))))
+
+    async with http_peer(calls(script)) as peer, Client(peer.url) as client:
+        with pytest.raises(ConnectError, match=f"The connection to {peer.url} broke: ."):
+            await client.call_tool("bad")
+        assert (await client.call_tool("good")).data == "fine"
+
+
+ANSWERS: list[tuple[bytes, type[Exception], str]] = [
+    (http_answer(202), RemoteProtocolError, "answered tools/call with an empty HTTP 202"),
+    (http_answer(200), RemoteProtocolError, "with an empty HTTP 200"),
+    (http_answer(200, b"<html>", "text/html"), HttpStatusError, "HTTP 200 from .*: <html>"),
+    (http_answer(200, b"{}"), RemoteProtocolError, "answer is no valid message"),
+    (http_answer(200, b"[]"), RemoteProtocolError, "answer is no valid message"),
+    (http_answer(200, b'{"jsonrpc": "2.0", "method": "notifications/x"}'), RemoteProtocolError, "is no answer"),
+    (http_answer(200, b'{"jsonrpc": "2.0", "id": 99, "result": {}}'), RemoteProtocolError, "is no answer"),
+    (http_answer(200, b'"' + b"x" * 1000 + b'"'), RemoteProtocolError, r"larger than 1000 bytes \(limit line_bytes\)"),
+    (http_answer(500, b"oops", "text/plain"), HttpStatusError, "HTTP 500 from .*: oops"),
+    (http_answer(503, b"", retry_after="1"), HttpStatusError, r"HTTP 503 from .*: \(empty body\)"),
+    (http_answer(429, b'{"detail": "slow down"}'), HttpStatusError, "HTTP 429 .*slow down"),
+    (http_answer(404, b"gone"), HttpStatusError, "HTTP 404 .*gone"),
+    (http_answer(401, b"who?", "text/plain"), AuthError, "HTTP 401 .*who?"),
+    (http_answer(403, b'{"jsonrpc": "2.0", "error": {"code": 1, "message": "m"}}'), AuthError, "HTTP 403"),
+    (http_answer(400, b'{"jsonrpc": "2.0", "error": {"code": -32600, "message": "bad"}}'), McpError, "bad"),
+    (
+        http_answer(421, b'{"jsonrpc": "2.0", "error": {"code": 1, "message": "allowed_hosts"}}'),
+        McpError,
+        "allowed_hosts",
+    ),
+    (
+        http_answer(500, b'{"jsonrpc": "2.0", "id": 99, "error": {"code": 1, "message": "m"}}'),
+        HttpStatusError,
+        "HTTP 500",
+    ),
+    (http_answer(500, b"x" * 200_000, "text/plain"), HttpStatusError, "HTTP 500 from .*: x"),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind", "message"), ANSWERS)
+async def test_an_answer_that_is_no_result(answer: bytes, kind: type[Exception], message: str) -> None:
+    """D01, D04: what the server said is in the error, typed, and the next call works."""
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        bad = posted.headers["mcp-name"] == "bad"
+        writer.write(answer if bad else http_answer(200, encoded(fine(posted)), "application/json; charset=utf-8"))
+
+    async with http_peer(calls(script)) as peer, Client(peer.url, limits=Limits(line_bytes=1000)) as client:
+        with pytest.raises(kind, match=message) as caught:
+            await client.call_tool("bad")
+        if isinstance(caught.value, HttpStatusError):
+            assert caught.value.url == peer.url
+            assert len(caught.value.body) <= 64 * 1024
+        assert (await client.call_tool("good")).data == "fine"
+
+
+async def test_an_error_with_a_status_of_its_own() -> None:
+    """HTTP-11: code, message and data of the body, whatever the status."""
+
+    def refuse(posted: Posted) -> bytes:
+        return http_answer(404, encoded(error(posted, -32601, "Method not found", {"a": 1})))
+
+    async with http_peer(answering("modern", refuse)) as peer, Client(peer.url) as client:
+        with pytest.raises(McpError, match="Method not found") as caught:
+            await client.call_tool("any")
+    assert (caught.value.code, caught.value.data) == (-32601, {"a": 1})
+
+
+# --- giving up --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("started", [False, True])
+async def test_giving_a_modern_request_up_closes_its_connection(started: bool) -> None:
+    """HTTP-10: before the answer has begun, and in the middle of a stream; nothing else is sent."""
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        if started:
+            writer.write(stream_head() + event(progress(posted, 1)))
+
+    async with http_peer(calls(script)) as peer, Client(peer.url) as client:
+        with pytest.raises(Timeout, match=r"No answer to tools/call within 0\.2 s"):
+            await client.call_tool("any", timeout=0.2)
+        async with asyncio.timeout(5):
+            await peer.left.wait()
+        assert [posted.rpc_method for posted in peer.requests] == ["server/discover", "tools/call"]
+
+
+async def test_giving_a_legacy_request_up_says_so() -> None:
+    """LEG-06: closing the connection is not enough."""
+    async with legacy_peer(never) as peer, Client(peer.url) as client:
+        with pytest.raises(Timeout):
+            await client.call_tool("any", timeout=0.2)
+        cancelled = await peer.wait_for("notifications/cancelled")
+        call = next(posted for posted in peer.requests if posted.rpc_method == "tools/call")
+        params = cancelled.message["params"]
+        assert isinstance(params, dict)
+        assert params["requestId"] == call.message["id"]
+        assert cancelled.headers["mcp-session-id"] == "s"
+
+
+async def never(posted: Posted, writer: asyncio.StreamWriter) -> None:
+    if posted.rpc_method == "notifications/cancelled":
+        writer.write(http_answer(202))
+    else:
+        await asyncio.Event().wait()
+
+
+def legacy_peer(script: Script) -> AbstractAsyncContextManager[HttpPeer]:
+    """Serve the legacy handshake with the session ``s``, and the rest with a script."""
+
+    async def both(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        answer = opened(posted, "legacy", mcp_session_id="s")
+        if answer is None:
+            await script(posted, writer)
+        else:
+            writer.write(answer)
+
+    return http_peer(both)
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"jsonrpc": "2.0", "error": {"code": -32600, "message": "Session not found"}}', "Session not found"),
+        (b"no such session", "HTTP 404: no such session"),
+        (b"", "HTTP 404: the session is unknown to the server"),
+    ],
+)
+async def test_a_session_that_the_server_forgot(body: bytes, message: str) -> None:
+    """SES-03: an error of its own."""
+
+    async def forget(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        writer.write(http_answer(404, body))
+
+    async with legacy_peer(forget) as peer, Client(peer.url) as client:
+        with pytest.raises(SessionLost, match=message):
+            await client.call_tool("any")
+
+
+@pytest.mark.parametrize("answer", [http_answer(405), http_answer(500), b"", None])
+async def test_a_session_whose_end_the_server_does_not_want(
+    answer: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SES-04: closing succeeds, and in time."""
+    monkeypatch.setattr(http_client, "_DELETE_S", 0.2)
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        if posted.method != "DELETE":
+            writer.write(opened(posted, "legacy", mcp_session_id="s") or b"")
+        elif answer is None:
+            await asyncio.Event().wait()
+        else:
+            writer.write(answer)
+            writer.close()
+
+    async with http_peer(script) as peer:
+        async with asyncio.timeout(5), Client(peer.url):
+            pass
+        assert peer.requests[-1].method == "DELETE"
+
+
+async def test_a_refused_notification() -> None:
+    """The handshake ends with a notification, and a server that refuses it is not open."""
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        refused = posted.rpc_method == "notifications/initialized"
+        writer.write(http_answer(500, b"no", "text/plain") if refused else opened(posted, "legacy") or b"")
+
+    async with http_peer(script) as peer:
+        with pytest.raises(HttpStatusError, match="HTTP 500"):
+            await Client(peer.url).connect()
+
+
+# --- where requests go ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_within_the_origin(status: int) -> None:
+    """D12: followed as a POST, and remembered."""
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        if posted.path == "/mcp":
+            writer.write(http_answer(status, location="/mcp/"))
+        else:
+            writer.write(opened(posted, "modern") or http_answer(200, encoded(fine(posted))))
+
+    async with http_peer(script) as peer, Client(peer.url) as client:
+        assert (await client.call_tool("any")).data == "fine"
+        assert [(posted.method, posted.path) for posted in peer.requests] == [
+            ("POST", "/mcp"),
+            *[("POST", "/mcp/")] * 2,
+        ]
+
+
+async def test_a_redirect_elsewhere_is_not_followed() -> None:
+    """The header fields, credentials among them, go to nobody else."""
+
+    async def elsewhere(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        writer.write(http_answer(500))
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        writer.write(http_answer(307, location=other.url))
+
+    async with http_peer(elsewhere) as other, http_peer(script) as peer:
+        with pytest.raises(
+            HttpStatusError, match=f"HTTP 307 from {peer.url}: redirects to another origin: {other.url}"
+        ):
+            await Client(peer.url, headers={"authorization": "Bearer secret"}).connect()
+        assert other.requests == []
+
+
+async def test_redirects_without_end() -> None:
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        writer.write(http_answer(307, location="/mcp"))
+
+    async with http_peer(script) as peer:
+        with pytest.raises(HttpStatusError, match="too many redirects"):
+            await Client(peer.url).connect()
+
+
+async def test_a_password_in_the_url_is_sent_and_not_shown() -> None:
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        if posted.headers.get("authorization") == "Basic bWU6c2VjcmV0" and posted.rpc_method == "server/discover":
+            writer.write(opened(posted, "modern") or b"")
+        else:
+            writer.write(http_answer(500, b"oops", "text/plain"))
+
+    async with http_peer(script) as peer:
+        async with Client(peer.url.replace("//", "//me:secret@")) as client:
+            with pytest.raises(HttpStatusError, match=f"HTTP 500 from {peer.url}: oops") as caught:
+                await client.call_tool("any")
+        assert "secret" not in caught.value.url
+
+
+async def test_headers_of_the_user() -> None:
+    """They win over the defaults of the client, not over what the protocol needs."""
+    headers = {"Authorization": "Bearer t", "User-Agent": "mine/1", "Mcp-Method": "other", "Accept": "*/*"}
+    async with http_peer(answering("modern", lambda posted: http_answer(500))) as peer:
+        async with Client(peer.url, headers=headers):
+            (posted,) = peer.requests
+    assert posted.headers["authorization"] == "Bearer t"
+    assert posted.headers["user-agent"] == "mine/1"
+    assert posted.headers["accept"] == "*/*"
+    assert posted.headers["mcp-method"] == "server/discover"

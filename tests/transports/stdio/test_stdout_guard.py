@@ -1,0 +1,192 @@
+"""Not one foreign byte on stdout (S03, D08, STDIO-02): every line that the driver reads has to be a message."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.stdio import Ended, Era, StdioProcess, asyncio_only, call, environment, handshake
+from tests.requirements import require_linux
+
+NOISY = Path(__file__).parent / "servers" / "noisy.py"
+# Each tool, and what of its noise has to be on stderr at the end.
+NOISE = {
+    "by_print": "printed by a plain tool\n",
+    "by_print_async": "printed by an async tool",
+    "by_thread": "printed by a thread\n",
+    "by_descriptor": "written to 1\nwritten to a path\n",
+    "by_buffer": "written to the buffer\n",
+    "by_child": "echoed by a child\n",
+    "by_async_child": "echoed by an async child\n",
+    "by_fork": "printed by a fork\n",
+    "by_logging": "logged to stdout\n",
+    "ask_user": "what now? ",
+}
+WARNING = "wrote to stdout, which belongs to the protocol"
+
+
+def make_all_noise(server: StdioProcess, era: Era) -> Ended:
+    """Call every noisy tool, one after the other and then all at once, and end the server."""
+    if era == "legacy":
+        server.send(*handshake())
+        server.answer("hello")
+    flushed = [{"flush": False}, {"flush": True}]
+    for name in NOISE:
+        server.send(call(name, name, era=era))
+        server.answer(name)
+    server.send(*(call(name, name, era=era) for name in NOISE))
+    server.send(*(call(number, "by_c", {**arguments}, era) for number, arguments in enumerate(flushed)))
+    for request_id in (*NOISE, 0, 1):
+        server.answer(request_id)
+    return server.end()
+
+
+@pytest.mark.parametrize("era", ["modern", "legacy"])
+@pytest.mark.parametrize("mode", ["plain", "named"])
+def test_whoever_writes_to_stdout_it_goes_to_stderr(mode: str, era: Era) -> None:
+    """S01, S03, D08, STDIO-02: print, threads, descriptors, C, children, forks, at import, in a call and at exit."""
+    with StdioProcess(NOISY, mode) as server:
+        ended = make_all_noise(server, era)
+    assert (ended.status, ended.messages) == (0, [])
+    for noise in (*NOISE.values(), "printed at import", "put by C at import", "printed at exit"):
+        assert noise in ended.stderr
+    assert "put by C in a call, flushed: 0" in ended.stderr
+    assert "put by C in a call, flushed: 1" in ended.stderr
+    assert ended.stderr.count(WARNING) == 1
+    line = 1 + NOISY.read_text().splitlines().index('    print("printed by a plain tool")')
+    assert f"anyport: {NOISY}:{line} {WARNING}" in ended.stderr
+
+
+def test_without_uvloop_too() -> None:
+    """S03: the event loop makes no difference."""
+    with StdioProcess(asyncio_only(NOISY)) as server:
+        assert make_all_noise(server, "modern").status == 0
+
+
+def test_unbuffered_python(tmp_path: Path) -> None:
+    """S03: PYTHONUNBUFFERED makes every print a write; from `run` on that changes nothing."""
+    script = tmp_path / "server.py"
+    script.write_text(NOISY.read_text().replace('print("printed at import"', 'print("at import", file=sys.stderr'))
+    script.write_text(script.read_text().replace('libc.puts(b"put by C at import")', ""))
+    with StdioProcess(script, env=environment(PYTHONUNBUFFERED="1")) as server:
+        ended = make_all_noise(server, "modern")
+    assert (ended.status, ended.messages) == (0, [])
+
+
+def test_strict_mode_names_file_and_line() -> None:
+    """D08: a print in a tool is an error that says where."""
+    with StdioProcess(NOISY, "strict") as server:
+        server.send(call(1, "by_print"), call(2, "by_print_async"), call(3, "by_logging"), call(4, "by_descriptor"))
+        for request_id in (1, 2):
+            answer = server.answer(request_id)
+            assert answer.result is not None
+            assert answer.result.is_error
+            assert re.search(rf"{re.escape(str(NOISY))}:\d+ {WARNING}", answer.text)
+        server.answer(3)
+        server.answer(4)
+        ended = server.end()
+    assert ended.status == 0
+    # The handler of the logging package is not to blame: who uses it is.
+    line = 1 + NOISY.read_text().splitlines().index(
+        '    handler.emit(logging.makeLogRecord({"msg": "logged to stdout"}))'
+    )
+    assert f"{NOISY}:{line} {WARNING}" in ended.stderr
+    assert "printed at exit" in ended.stderr
+
+
+def test_children_get_neither_end_of_the_wire() -> None:
+    """D08: a child that reads stdin sees its end at once, and inherits no private descriptor; so does `input()`."""
+    require_linux("/proc/self/fd")
+    with StdioProcess(NOISY) as server:
+        server.send(call(1, "descriptors_of_child"), call(2, "ask_user"), call(3, "by_print"))
+        # 3 is the listing of the directory itself.
+        assert server.answer(1).text == "[0, 1, 2, 3] ''"
+        assert "EOFError" in server.answer(2).text
+        server.answer(3)
+        assert server.end().messages == []
+
+
+def test_stdout_still_is_a_text_stream() -> None:
+    """S03: what authors and libraries ask of sys.stdout still answers."""
+    with StdioProcess(NOISY) as server:
+        server.send(call(1, "reconfigure"))
+        assert server.answer(1).text == "utf-8 False 1 <stdout>"
+
+
+@pytest.mark.parametrize("closing", ["2>&-", "2>/dev/null"])
+def test_without_stderr(closing: str) -> None:
+    """D23, sdk#2551: stderr closed at the start harms nobody, and no stream of the protocol gets its number."""
+    line = f'exec "{sys.executable}" "{NOISY}" {closing}'
+    with StdioProcess(["/bin/sh", "-c", line]) as server:
+        ended = make_all_noise(server, "modern")
+    assert (ended.status, ended.messages, ended.stderr) == (0, [], "")
+
+
+def test_stderr_into_stdout() -> None:
+    """A client that merges the two gets both, unbroken: there is nowhere else for the noise to go."""
+    line = f'exec "{sys.executable}" "{NOISY}" 2>&1'
+    ran = subprocess.run(
+        ["/bin/sh", "-c", line], input=call(1, "by_print") + b"\n", capture_output=True, env=environment(), timeout=20
+    )
+    lines = ran.stdout.splitlines()
+    assert ran.returncode == 0
+    assert b"printed by a plain tool" in lines
+    assert sum(line.startswith(b'{"jsonrpc":"2.0","id":1,"result"') for line in lines) == 1
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_without_stdin_or_stdout_it_says_so(closed: str) -> None:
+    """A process without the two streams cannot serve: the error names them."""
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f'exec "{sys.executable}" "{NOISY}" strict {closed}'],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=environment(),
+        timeout=20,
+        text=True,
+    )
+    assert ran.returncode == 1
+    assert "LocalProtocolError: The stdio transport needs a standard input and output" in ran.stderr
+
+
+INSTALLED_FIRST = """
+import runpy, sys
+from anyport.transports.stdio.stdout_guard import StdoutGuard
+StdoutGuard.install()
+del sys.argv[0]
+runpy.run_path(sys.argv[0], None, "__main__")
+"""
+
+
+def test_installed_before_the_import_it_guards_the_import(tmp_path: Path) -> None:
+    """S03, D08: what `anyport run` does: even a flushed print at import goes to stderr."""
+    script = tmp_path / "server.py"
+    noise = "print('flushed', flush=True); os.write(1, b'written'); os.system('echo echoed')"
+    script.write_text(NOISY.read_text().replace('print("printed at import"', f'{noise}\nprint("printed at import"'))
+    command = [sys.executable, "-c", INSTALLED_FIRST, str(script)]
+    with StdioProcess(command) as server:
+        ended = make_all_noise(server, "modern")
+    assert (ended.status, ended.messages) == (0, [])
+    for noise in ("flushed\n", "written", "echoed\n", "printed at import"):
+        assert noise in ended.stderr
+
+
+def test_strict_may_be_asked_for_later() -> None:
+    """D08: the guard that `anyport run` installed becomes strict where the author's `run` says so."""
+    with StdioProcess([sys.executable, "-c", INSTALLED_FIRST, str(NOISY), "strict"]) as server:
+        server.send(call(1, "by_print"))
+        assert WARNING in server.answer(1).text
+
+
+def test_the_streams_are_served_once(tmp_path: Path) -> None:
+    """A second `run` in the process says what is wrong."""
+    script = tmp_path / "server.py"
+    script.write_text("from anyport import Server\nserver = Server('twice')\nserver.run()\nserver.run()\n")
+    with StdioProcess(script) as server:
+        ended = server.end()
+    assert ended.status == 1
+    assert "LocalProtocolError: The standard streams of this process were served before" in ended.stderr
