@@ -58,7 +58,7 @@ format: $(DEV_STAMP) ## let ruff format and sort the imports
 
 .PHONY: pytest
 pytest: $(DEV_STAMP) ## the tests alone: make pytest ARGS="tests/protocol -x"
-	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: conformance
 conformance: $(DEV_STAMP) conformance-tools ## the official conformance suite alone

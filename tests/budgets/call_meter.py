@@ -85,7 +85,7 @@ def counted_tasks() -> Generator[list[str]]:
         loop: asyncio.AbstractEventLoop, coroutine: Coroutine[object, object, object], **options: object
     ) -> asyncio.Task[object]:
         made.append(getattr(coroutine, "__qualname__", repr(coroutine)))
-        return asyncio.Task(coroutine, loop=loop, **options)  # pyright: ignore[reportArgumentType]
+        return asyncio.Task(coroutine, loop=loop, **options)  # pyright: ignore[reportArgumentType] - as it came
 
     loop.set_task_factory(make)  # pyright: ignore[reportArgumentType] - typeshed's protocol changes between versions
     try:

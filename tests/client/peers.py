@@ -61,6 +61,23 @@ def http_server(*arguments: str) -> Generator[str]:
             process.wait(STOP_S)
 
 
+class Reports:
+    """A progress callback that keeps what it is told.
+
+    Attributes:
+        told: Progress, total and message of each report.
+        first: There was one.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, float | None, str | None]] = []
+        self.first = asyncio.Event()
+
+    def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        self.told.append((progress, total, message))
+        self.first.set()
+
+
 # --- scripted stdio servers -------------------------------------------------------------------------------------------
 
 _PRELUDE = """

@@ -15,7 +15,7 @@ from anyport import Client
 from anyport.errors import ConnectError, LocalProtocolError, McpError, RemoteProtocolError, Timeout, ToolError
 from anyport.protocol.types import TextContent
 from anyport.protocol.types.json import JsonObject, JsonValue
-from tests.client.peers import EXAMPLE, Where, http_server, make_client, scripted
+from tests.client.peers import EXAMPLE, Reports, Where, http_server, make_client, scripted
 
 assert _http_client
 
@@ -66,7 +66,7 @@ async def test_what_tools_return(way: Way) -> None:
         for name, arguments, data, structured in RESULTS:
             result = await client.call_tool(name, arguments)
             assert (result.data, result.structured_content, result.is_error) == (data, structured, False), name
-        assert result.content == []
+        assert (await client.call_tool("nothing")).content == []
         said = await client.call_tool("echo", {"text": "hello"})
         assert said.content == [TextContent(text="hello")]
         assert said.text == "hello"
@@ -103,18 +103,17 @@ async def test_arguments_without_a_json_form(way: Way) -> None:
 async def test_progress_reaches_the_callback_in_order(way: Way) -> None:
     """PRG-01: with total and message, before the result; the callback may be async, and slow."""
     async with way.connect() as client:
-        told: list[tuple[float, float | None, str | None]] = []
+        slowly, quickly = Reports(), Reports()
 
         async def slow(progress: float, total: float | None, message: str | None) -> None:
             await asyncio.sleep(0)
-            told.append((progress, total, message))
+            slowly(progress, total, message)
 
         expected = [(step, 20, f"step {step}") for step in range(1, 21)]
         assert (await client.call_tool("steps", {"count": 20}, on_progress=slow)).data == 20
-        assert told == expected
-        told.clear()
-        await client.call_tool("steps", {"count": 20}, on_progress=lambda *report: told.append(report))
-        assert told == expected
+        assert slowly.told == expected
+        await client.call_tool("steps", {"count": 20}, on_progress=quickly)
+        assert quickly.told == expected
         assert (await client.call_tool("steps", {"count": 3})).data == 3
 
 
@@ -142,10 +141,10 @@ async def test_a_call_out_of_time_is_cancelled_at_the_server(way: Way) -> None:
 async def test_a_call_that_the_caller_cancels(way: Way) -> None:
     """CAN-01, D01: the caller sees its own cancellation and nothing else."""
     async with way.connect() as client:
-        key, started = f"cancelled {way}", asyncio.Event()
-        call = asyncio.create_task(client.call_tool("hang", {"key": key}, on_progress=lambda *_: started.set()))
+        key, reports = f"cancelled {way}", Reports()
+        call = asyncio.create_task(client.call_tool("hang", {"key": key}, on_progress=reports))
         async with asyncio.timeout(5):
-            await started.wait()
+            await reports.first.wait()
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
@@ -155,7 +154,7 @@ async def test_a_call_that_the_caller_cancels(way: Way) -> None:
 async def test_a_tool_that_cancels_itself_does_not_cancel_the_caller(way: Way) -> None:
     """D01: no CancelledError that the user did not cause."""
     async with way.connect() as client:
-        with pytest.raises(McpError, match="The call was (ended|cancelled)"):
+        with pytest.raises(McpError, match=r"The call was (ended|cancelled)"):
             await client.call_tool("give_up")
         assert (await client.call_tool("add", {"a": 1, "b": 1})).data == 2
 
@@ -172,10 +171,10 @@ async def test_many_calls_at_once(way: Way) -> None:
 async def test_closing_fails_the_calls_in_flight(way: Way) -> None:
     """D01, D09: whoever waits is told, at once. (In memory a call is a function call: there is nothing to drop.)"""
     async with way.connect() as client:
-        started = asyncio.Event()
-        call = asyncio.create_task(client.call_tool("hang", {"key": "closing"}, on_progress=lambda *_: started.set()))
+        reports = Reports()
+        call = asyncio.create_task(client.call_tool("hang", {"key": "closing"}, on_progress=reports))
         async with asyncio.timeout(10):
-            await started.wait()
+            await reports.first.wait()
             await client.aclose()
             with pytest.raises(ConnectError):
                 await call

@@ -1,4 +1,4 @@
-"""Which era a server speaks and how a client finds out, against scripted servers (VER-02 to VER-08, LIFE-01 to LIFE-05)."""
+"""Which era a server speaks and how a client finds out (VER-02 to VER-08, LIFE-01 to LIFE-05)."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ for message in messages():
         os._exit(9)
     refuse(message, -32022, "unsupported", supported=["2030-01-01"], requested="x")
 """
-    with pytest.raises(RemoteProtocolError, match="The server speaks .*2030-01-01"):
+    with pytest.raises(RemoteProtocolError, match=r"The server speaks .*2030-01-01"):
         await Client(scripted(body)).connect()
 
 

@@ -1,4 +1,4 @@
-"""Lists on several pages, tools whose definition breaks the rules, and parameters that headers mirror (PAG-01, HDR-06 to HDR-13)."""
+"""Lists on several pages, definitions that break the rules, mirrored parameters (PAG-01, HDR-06 to HDR-13)."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Generator
@@ -85,6 +86,12 @@ async def test_a_target_that_is_none(target: Target, error: type[Exception], mes
     with pytest.raises(error) as caught:
         await Client(target).connect()
     assert str(caught.value).startswith(message)
+
+
+async def test_no_time_limit() -> None:
+    """An endless timeout is none, on any event loop."""
+    async with Client(load_example(), timeout=math.inf) as client:
+        assert (await client.call_tool("add", {"a": 1, "b": 1}, timeout=math.inf)).data == 2
 
 
 def test_options_that_are_none() -> None:

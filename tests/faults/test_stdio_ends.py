@@ -89,6 +89,22 @@ def test_a_signal_ends_a_server_whose_lifespan_hangs(moment: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@SIGNALS
+@pytest.mark.parametrize("tool", [None, "wait", "block_loop", "block_own_thread"])
+def test_a_signal_ends_anyport_run(tool: str | None, number: int) -> None:
+    """D07: the command ends as a script does."""
+    with StdioProcess([sys.executable, "-m", "anyport", "run", str(WORKING)]) as server:
+        server.send(call(1, "add", {"a": 1, "b": 1}) if tool is None else call(1, tool))
+        if tool is None:
+            server.answer(1)
+        else:
+            server.says(BUSY[tool])
+        ended = server.signal(number)
+    assert (ended.status, ended.messages) == (0, [])
+    assert ended.seconds < 1
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_second_interrupt_adds_nothing() -> None:
     """D07: an impatient Ctrl-C, Ctrl-C is one end, without a traceback."""
     with StdioProcess(WORKING) as server:

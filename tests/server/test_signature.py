@@ -170,7 +170,7 @@ def test_schema_reads_like_the_function() -> None:
             "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
             "colour": {"$ref": "#/$defs/Colour", "default": "red"},
             "since": {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}], "default": None},
-            "token": {"type": "string", "contentEncoding": "base64", "default": "_w=="},
+            "token": {"type": "string", "contentEncoding": "base64", "default": "/w=="},
         },
         "required": ["query"],
         "additionalProperties": False,
@@ -222,6 +222,26 @@ def test_a_factory_makes_a_new_value_each_time() -> None:
     tool_once(server, "take")
     tool_once(server, "take")
     assert got == [[1], [1]]
+
+
+def test_aliases_keep_their_default() -> None:
+    def take(name: Annotated[str, Field(alias="fullName")] = "x", other: int = 1) -> str:
+        return f"{name}{other}"
+
+    server = _server(take)
+    assert schema_of(server, "take")["properties"] == {
+        "fullName": {"type": "string", "default": "x"},
+        "other": {"type": "integer", "default": 1},
+    }
+    assert text_of(tool_once(server, "take", {"fullName": "y"})) == "y1"
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-inf"])
+def test_numbers_are_finite(word: str) -> None:
+    """A float is a JSON number: no text smuggles in what JSON cannot say."""
+    server, got = _echo(float)
+    assert tool_once(server, "take", {"value": word})["isError"] is True
+    assert got == []
 
 
 def test_names_that_models_cannot_have() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import os
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -65,6 +67,9 @@ def visit(name: str, target: Target, given: argparse.Namespace, do: Visit) -> in
         async with client:
             return await do(client, given)
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A server may say what the encoding of the terminal cannot, lone surrogates for example.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return asyncio.run(run())
     except (AnyportError, CommandError) as error:

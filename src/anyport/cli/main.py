@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -15,6 +16,8 @@ _COMMANDS: Final = {
 
 _INTERRUPTED: Final = 130
 """What shells report for a program that Ctrl-C ended: 128 + SIGINT."""
+_NOT_READ: Final = 141
+"""What shells report for a program whose output nobody reads: 128 + SIGPIPE."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,9 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"anyport: unknown command {name!r}; known are {', '.join(_COMMANDS)}", file=sys.stderr)
         return 2
     try:
-        return importlib.import_module(f"anyport.cli.{name}").main(given[1:])
+        status: int = importlib.import_module(f"anyport.cli.{name}").main(given[1:])
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; what is left in the buffer must not fail at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NOT_READ
+    return status
 
 
 def _usage() -> str:

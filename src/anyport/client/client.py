@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self, cast
@@ -52,7 +53,7 @@ class Client:
         headers: Header fields of every HTTP request.
         env: Environment of a server that the client starts: ``minimal`` (what a program needs to run, none of this
             process's secrets), ``inherit``, or a mapping, which is added to the minimal one.
-        timeout: Seconds that opening and each call may take, unless the call says otherwise.
+        timeout: Seconds that opening and each call may take, unless the call says otherwise; ``math.inf`` for no limit.
         limits: Bounds on what the server may send; ``line_bytes`` is the largest message.
 
     Raises:
@@ -301,11 +302,12 @@ class Client:
             )
         return self._opened
 
-    def _seconds(self, timeout: float | None) -> float:
+    def _seconds(self, timeout: float | None) -> float | None:
         return self._timeout if timeout is None else _checked_timeout(timeout)
 
 
-def _checked_timeout(seconds: float) -> float:
+def _checked_timeout(seconds: float) -> float | None:
+    """Return seconds as an event loop takes them: ``None`` for no limit."""
     if not seconds > 0:
         raise LocalProtocolError(f"A timeout must be a positive number of seconds; it is {seconds!r}")
-    return seconds
+    return None if seconds == math.inf else seconds

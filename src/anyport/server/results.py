@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import dataclasses
+import json
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -11,10 +14,8 @@ from typing import Any, Final, cast, get_args, get_origin
 import msgspec
 from msgspec import UNSET, Raw, Struct
 from pydantic import BaseModel, ConfigDict, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
-from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import PydanticSerializationError, to_json
-from typing_extensions import is_typeddict
 
 from anyport.protocol.errors import ToolError
 from anyport.protocol.types import (
@@ -34,7 +35,8 @@ from anyport.server.signature import Annotation, AnyFunction, json_schema
 BLOCKS: Final = (TextContent, ImageContent, AudioContent, EmbeddedResource, ResourceLink)
 MEDIA: Final = (Image, Audio, File)
 _UNSTRUCTURED: Final = (*BLOCKS, *MEDIA, CallToolResult, str, bytes, type(None))
-_CONFIG: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+_CONFIG: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)
+_PREFIX: Final = len(b'{"result":')
 
 
 class Output(Struct, frozen=True):
@@ -79,14 +81,11 @@ def compile_output(
     adapter = _adapter(function, annotation)
     if adapter is None:
         return Output(None, encode_any)
-    schema = json_schema(function, adapter, "serialization")
-    schema.pop("title", None)
-    wrapped = not _is_object(schema)
-    if wrapped:
-        schema = _wrap(schema)
-    elif "type" not in schema:
-        schema = {"type": "object", **schema}
-    return Output(schema, _encoder(adapter, wrapped=wrapped))
+    whole = json_schema(function, adapter, "serialization")
+    whole.pop("title", None)
+    inner = _inner_schema(whole)
+    wrapped = inner is None
+    return Output(inner or whole, _encoder(adapter, wrapped=wrapped))
 
 
 def encode_any(value: object) -> CallToolResult:
@@ -130,18 +129,12 @@ def _encoder(adapter: TypeAdapter[Any], *, wrapped: bool) -> Callable[[object], 
             return copy.copy(value)
         try:
             # By alias, as the schema names the fields.
-            body = dump(validate(value), by_alias=True)
-            text = body.decode()
+            whole = dump(validate({"result": value}), by_alias=True)
+            inner = whole[_PREFIX:-1]
+            shown = value if isinstance(value, str) else inner.decode()
         except (ValidationError, PydanticSerializationError) as error:
-            raise ToolError(
-                f"The tool returned what its return annotation does not allow: {_reasons(error)}"
-            ) from error
-        if wrapped:
-            structured = b'{"result":' + body + b"}"
-            shown = value if isinstance(value, str) else text
-        else:
-            structured, shown = body, text
-        return CallToolResult(content=[TextContent(text=shown)], structured_content=Raw(structured))
+            raise ToolError(f"The tool returned what its annotation does not allow: {_reasons(error)}") from error
+        return CallToolResult(content=[TextContent(text=shown)], structured_content=Raw(whole if wrapped else inner))
 
     return encode
 
@@ -151,7 +144,7 @@ def _reasons(error: ValidationError | PydanticSerializationError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     found = error.errors(include_url=False, include_context=False, include_input=False)[:20]
-    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the value'}: {each['msg']}" for each in found)
+    return "; ".join(f"{'.'.join(map(str, each['loc'][1:])) or 'the value'}: {each['msg']}" for each in found)
 
 
 # --- annotations ------------------------------------------------------------------------------------------------------
@@ -178,44 +171,36 @@ def _may_nest(annotation: Annotation) -> bool:
 
 
 def _adapter(function: AnyFunction, annotation: Annotation) -> TypeAdapter[Any] | None:
-    """Return an adapter, or ``None`` for a type that pydantic cannot describe: such a result goes out as text."""
+    """Return an adapter for ``{"result": value}``, or ``None`` for a type that has no schema: it goes out as text.
+
+    The dataclass around the value carries the configuration: dataclasses and typed dictionaries take theirs from what
+    is around them, and pydantic has no other place for it that holds for every type.
+    """
+    holder = dataclasses.make_dataclass("output", [("result", annotation)])
+    cast("Any", holder).__pydantic_config__ = _CONFIG
     try:
-        if _configures_itself(annotation):
-            return TypeAdapter(annotation)
-        return TypeAdapter(annotation, config=_CONFIG)
+        return TypeAdapter(holder)
     except PydanticUndefinedAnnotation as error:
         raise DeclarationError(function, f"the return annotation cannot be resolved: {error}") from error
-    except (PydanticSchemaGenerationError, PydanticUserError, TypeError):
+    except PydanticSchemaGenerationError:
         return None
+    except (PydanticUserError, TypeError) as error:
+        raise DeclarationError(function, f"the return annotation has no JSON Schema: {error}") from error
 
 
-def _configures_itself(annotation: Annotation) -> bool:
-    if not isinstance(annotation, type):
-        return False
-    kind = cast("type[object]", annotation)
-    return (
-        issubclass(kind, BaseModel)
-        or is_pydantic_dataclass(kind)
-        or is_typeddict(kind)
-        or hasattr(kind, "__dataclass_fields__")
-        or hasattr(kind, "__pydantic_config__")
-    )
-
-
-def _is_object(schema: JsonObject) -> bool:
-    if schema.get("type") == "object":
-        return True
-    reference, definitions = schema.get("$ref"), schema.get("$defs")
-    if isinstance(reference, str) and isinstance(definitions, dict):
-        target = definitions.get(reference.removeprefix("#/$defs/"))
-        return isinstance(target, dict) and target.get("type") == "object"
-    return False
-
-
-def _wrap(schema: JsonObject) -> JsonObject:
-    definitions = schema.pop("$defs", None)
-    wrapped: JsonObject = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
-    return wrapped if definitions is None else {**wrapped, "$defs": definitions}
+def _inner_schema(whole: JsonObject) -> JsonObject | None:
+    """Return the schema of the value itself where that is an object, with the definitions that it needs."""
+    definitions = dict(cast("dict[str, JsonObject]", whole.get("$defs", {})))
+    inner = cast("dict[str, JsonObject]", whole["properties"])["result"]
+    reference = inner.get("$ref")
+    if isinstance(reference, str):
+        name = reference.removeprefix("#/$defs/")
+        inner = definitions.pop(name)
+        if reference in json.dumps([inner, definitions]):
+            definitions[name] = inner
+    if inner.get("type") != "object":
+        return None
+    return {**inner, "$defs": cast("JsonObject", definitions)} if definitions else inner
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
@@ -226,6 +211,8 @@ def _block(value: object) -> ContentBlock:
         return value
     if isinstance(value, MEDIA):
         return value.to_block()
+    if isinstance(value, bytes):
+        return TextContent(text=base64.b64encode(value).decode())
     return TextContent(text=value if isinstance(value, str) else _to_json(value).decode())
 
 

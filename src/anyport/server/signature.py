@@ -6,13 +6,14 @@ bytes, which yields the keyword arguments as they are passed on.
 
 from __future__ import annotations
 
+import base64
 import copy
 import functools
 import inspect
 import json
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Annotated, Any, Final, NotRequired, TypeAlias, TypeVar, cast, get_args, get_origin
 
 from msgspec import Struct
@@ -35,8 +36,8 @@ Form = Callable[[str, Annotation], Annotation]
 """Name and annotation of a parameter to the type that its argument is read as."""
 RawT = TypeVar("RawT")
 
-CLOSED_CONFIG: Final = ConfigDict(extra="forbid", val_json_bytes="base64", ser_json_bytes="base64")
-OPEN_CONFIG: Final = ConfigDict(extra="allow", val_json_bytes="base64", ser_json_bytes="base64")
+CLOSED_CONFIG: Final = ConfigDict(extra="forbid", val_json_bytes="base64", allow_inf_nan=False)
+OPEN_CONFIG: Final = ConfigDict(extra="allow", val_json_bytes="base64", allow_inf_nan=False)
 
 
 class LeanSchema(GenerateJsonSchema):
@@ -51,10 +52,13 @@ class LeanSchema(GenerateJsonSchema):
         return value
 
     def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
-        """Describe bytes the way they are read: as Base64 (JSON Schema 2020-12, validation, 8.3)."""
+        """Describe bytes as Base64 (JSON Schema 2020-12, validation, 8.3).
+
+        pydantic reads both alphabets of RFC 4648 and writes the second one.
+        """
         if self._config.val_json_bytes != "base64":
             return super().bytes_schema(schema)
-        return {"type": "string", "contentEncoding": "base64"}
+        return {"type": "string", "contentEncoding": "base64" if self.mode == "validation" else "base64url"}
 
 
 class Signature(Struct, frozen=True):
@@ -124,7 +128,7 @@ def compile_signature(
             annotation = form(parameter.name, annotation)
         fields[parameter.name] = _field(parameter, annotation, defaults, supplied)
     adapter = _adapter(function, fields, extra=extra)
-    schema = _input_schema(function, adapter, defaults)
+    schema = _input_schema(function, adapter, fields, defaults)
     try:
         headers = header_parameters(schema)
     except ValueError as error:
@@ -260,7 +264,8 @@ def _bare_field(info: FieldInfo) -> FieldInfo:
 
 def _note_default(name: str, default: object, defaults: dict[str, JsonValue]) -> None:
     try:
-        defaults[name] = to_jsonable_python(default, by_alias=True, bytes_mode="base64")
+        shown = base64.b64encode(default).decode() if isinstance(default, bytes) else default
+        defaults[name] = to_jsonable_python(shown, by_alias=True, bytes_mode="base64")
     except (PydanticSerializationError, ValueError):
         # A default that JSON cannot show still works; the schema just does not tell it.
         return
@@ -279,14 +284,18 @@ def _adapter(function: AnyFunction, fields: dict[str, object], *, extra: bool) -
 
 
 def _input_schema(
-    function: AnyFunction, adapter: TypeAdapter[dict[str, object]], defaults: dict[str, JsonValue]
+    function: AnyFunction,
+    adapter: TypeAdapter[dict[str, object]],
+    names: Iterable[str],
+    defaults: dict[str, JsonValue],
 ) -> JsonObject:
     schema = json_schema(function, adapter, "validation")
     schema.pop("title", None)
     properties = cast("dict[str, JsonObject]", schema.pop("properties", {}))
-    for name, default in defaults.items():
-        if name in properties:
-            properties[name]["default"] = default
+    # A field with an alias is listed under it, in the place of its name.
+    for name, shown in zip(names, properties.values(), strict=True):
+        if name in defaults:
+            shown["default"] = defaults[name]
     return {"type": "object", "properties": cast("JsonObject", properties), **schema}
 
 

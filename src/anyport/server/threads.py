@@ -34,7 +34,7 @@ class _Job(Generic[T]):
         try:
             value = self.context.run(self.function)
         except BaseException as error:  # noqa: BLE001 - whatever a tool raises belongs to the call that waits for it
-            # SystemExit or KeyboardInterrupt in a tool must not end the server, and a future cannot hold a StopIteration.
+            # SystemExit or KeyboardInterrupt in a tool must not end the server; a future cannot hold StopIteration.
             fits = isinstance(error, Exception) and not isinstance(error, StopIteration)
             raised = error if fits else RuntimeError(f"the tool raised {type(error).__name__}")
             self.settle = functools.partial(self.future.set_exception, raised)

@@ -174,8 +174,8 @@ class EventLog(Protocol):
 
     The events of one stream are numbered 1, 2, 3 and so on, whoever appends them. When a bound of the stream is passed
     the oldest events go; ``stream_idle_s`` after the last append all of them do. The final event stays until then,
-    however large it is. To keep to ``log_bytes`` (roughly: an implementation may be late by an eighth), the streams that
-    were silent for longest lose their events first.
+    however large it is. To keep to ``log_bytes`` (roughly: an implementation may be late by an eighth), the streams
+    that were silent for longest lose their events first.
 
     A stream that has lost its events goes on with its numbers, so that no position ever means two events; it is
     unknown again only after `forget`, after the end of its session, or, if it was ended, when its events are dropped.

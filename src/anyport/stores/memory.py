@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import islice
 
@@ -93,7 +93,7 @@ class MemorySessions:
         return True
 
     @asynccontextmanager
-    async def hold(self, session_id: str) -> AsyncIterator[bytes | None]:
+    async def hold(self, session_id: str) -> AsyncGenerator[bytes | None]:
         """Keep a session from expiring; see `SessionStore.hold`."""
         self._check()
         session = self._use(session_id)
@@ -303,7 +303,7 @@ class MemoryBus:
             subscription.put(message)
 
     @asynccontextmanager
-    async def subscribe(self, topic: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def subscribe(self, topic: str) -> AsyncGenerator[AsyncIterator[bytes]]:
         """Receive messages; see `Bus.subscribe`."""
         if not self.is_open:
             raise StoreClosed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from anyport.stores.base import StoreError, StoreLimits
@@ -31,11 +31,12 @@ class SqliteBus:
         self._thread = thread
         self._clock = clock
         self._subscriptions = Subscriptions(limits)
-        # The last message that a subscription is not for; written on the thread, read on the loop.
+        # The last message that a subscription is not for.
         self._since: dict[Subscription, int] = {}
         # These belong to the thread.
         self._seen = 0
         self._version = 0
+        self._has_published = False
         self._prune_at = 0.0
         thread.failed = self._fail
 
@@ -44,27 +45,24 @@ class SqliteBus:
         name, now = key(topic), self._clock()
 
         def job(connection: sqlite3.Connection) -> None:
-            if True:
-                connection.execute("INSERT INTO bus VALUES (NULL, ?, ?, ?)", (name, message, now))
-                if now >= self._prune_at:
-                    self._prune_at = now + KEPT_S / 4
-                    # In the order of ids, hence of time; the new row ends the search.
-                    connection.execute(
-                        "DELETE FROM bus WHERE id < (SELECT id FROM bus WHERE sent >= ? ORDER BY id LIMIT 1)",
-                        (now - KEPT_S,),
-                    )
-            if self._thread.watch is not None:
-                # The version of the file tells of other connections' commits only.
-                self._pass_on(connection)
+            connection.execute("INSERT INTO bus VALUES (NULL, ?, ?, ?)", (name, message, now))
+            self._has_published = True
+            if now >= self._prune_at:
+                self._prune_at = now + KEPT_S / 4
+                # In the order of ids, hence of time; the new row ends the search.
+                connection.execute(
+                    "DELETE FROM bus WHERE id < (SELECT id FROM bus WHERE sent >= ? ORDER BY id LIMIT 1)",
+                    (now - KEPT_S,),
+                )
 
-        await self._thread.run(job)
+        await self._thread.write(job)
 
     @asynccontextmanager
-    async def subscribe(self, topic: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def subscribe(self, topic: str) -> AsyncGenerator[AsyncIterator[bytes]]:
         """Receive messages; see `Bus.subscribe`."""
         subscription = self._subscriptions.add(topic)
         try:
-            await self._thread.run(lambda connection: self._begin(connection, subscription))
+            await self._thread.read(lambda connection: self._begin(connection, subscription))
             yield subscription
         finally:
             # The thread sees by itself that nobody is left.
@@ -77,47 +75,52 @@ class SqliteBus:
         self._since.clear()
 
     def _begin(self, connection: sqlite3.Connection, subscription: Subscription) -> None:
+        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'bus'").fetchone()
+        last = 0 if row is None else row[0]
         if self._thread.watch is None:
             self._version = _version(connection)
-            last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'bus'").fetchone()
-            self._seen = 0 if last is None else last[0]
+            self._seen = last
             self._thread.watch = self._watch
-        else:
-            self._pass_on(connection)
-        # Here and not on the loop, where messages could arrive before it is known from which one on they count.
-        self._since[subscription] = self._seen
+        # Told now and not returned: a later message must not arrive at the loop before this.
+        self._thread.tell(self._set_since, subscription, last)
 
     def _watch(self, connection: sqlite3.Connection) -> None:
         if not self._subscriptions:
             self._thread.watch = None
             return
+        # The version tells of the commits of other connections only.
         version = _version(connection)
-        if version != self._version:
+        if version != self._version or self._has_published:
             self._version = version
-            self._pass_on(connection)
+            self._has_published = False
+            while self._pass_on(connection):
+                pass
 
-    def _pass_on(self, connection: sqlite3.Connection) -> None:
-        """Bring what is new in the file to the loop."""
-        is_more = True
-        while is_more:
-            messages: list[tuple[int, str, bytes]] = []
-            with connection:
-                connection.execute("BEGIN")
-                rows: list[tuple[int, bytes]] = connection.execute(
-                    "SELECT id, topic FROM bus WHERE id > ? ORDER BY id LIMIT ?", (self._seen, CHUNK)
-                ).fetchall()
-                for number, name in rows:
-                    topic = text(name)
-                    if topic in self._subscriptions:
-                        (message,) = connection.execute("SELECT message FROM bus WHERE id = ?", (number,)).fetchone()
-                        messages.append((number, topic, message))
-            if rows and rows[0][0] > self._seen + 1:
-                self._thread.tell(self._lose_before, rows[0][0])
-            if rows:
-                self._seen = rows[-1][0]
-            if messages:
-                self._thread.tell(self._deliver, messages)
-            is_more = len(rows) == CHUNK
+    def _pass_on(self, connection: sqlite3.Connection) -> bool:
+        """Bring new messages from the file to the loop; the result says whether there may be more."""
+        messages: list[tuple[int, str, bytes]] = []
+        with connection:
+            connection.execute("BEGIN")
+            rows: list[tuple[int, bytes]] = connection.execute(
+                "SELECT id, topic FROM bus WHERE id > ? ORDER BY id LIMIT ?", (self._seen, CHUNK)
+            ).fetchall()
+            for number, name in rows:
+                topic = text(name)
+                if topic in self._subscriptions:
+                    (message,) = connection.execute("SELECT message FROM bus WHERE id = ?", (number,)).fetchone()
+                    messages.append((number, topic, message))
+        if not rows:
+            return False
+        if rows[0][0] > self._seen + 1:
+            self._thread.tell(self._lose_before, rows[0][0])
+        self._seen = rows[-1][0]
+        if messages:
+            self._thread.tell(self._deliver, messages)
+        return len(rows) == CHUNK
+
+    def _set_since(self, subscription: Subscription, last: int) -> None:
+        if subscription in self._subscriptions.of(subscription.topic):
+            self._since[subscription] = last
 
     def _deliver(self, messages: list[tuple[int, str, bytes]]) -> None:
         for number, topic, message in messages:

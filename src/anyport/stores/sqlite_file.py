@@ -15,20 +15,23 @@ APPLICATION: Final = 0x616E7970
 SCHEMA_VERSION: Final = 1
 """``PRAGMA user_version``: raised with every change that an older anyport would not understand."""
 
+CHECKPOINT_PAGES: Final = 4000
+"""Pages in the write-ahead log (16 MiB) at which a commit moves them to the file: that waits for the disk."""
+
 _SCHEMA: Final = (
     # Ids, names and topics are blobs: a peer may send text that is no valid UTF-8 (see `key`).
     "CREATE TABLE sessions (id BLOB PRIMARY KEY, owner BLOB, row BLOB NOT NULL, used REAL NOT NULL)",
     "CREATE INDEX sessions_by_use ON sessions (used)",
     "CREATE INDEX sessions_by_owner ON sessions (owner) WHERE owner IS NOT NULL",
     # Of a stream the events first to last are kept; none if first = last + 1.
-    "CREATE TABLE streams (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, first INTEGER NOT NULL,"
-    " last INTEGER NOT NULL, bytes INTEGER NOT NULL, ended INTEGER NOT NULL, used REAL NOT NULL)",
+    """CREATE TABLE streams (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, first INTEGER NOT NULL,
+        last INTEGER NOT NULL, bytes INTEGER NOT NULL, ended INTEGER NOT NULL, used REAL NOT NULL)""",
     "CREATE INDEX streams_by_use ON streams (used) WHERE first <= last",
-    "CREATE TABLE events (stream INTEGER NOT NULL, position INTEGER NOT NULL, event BLOB NOT NULL,"
-    " PRIMARY KEY (stream, position)) WITHOUT ROWID",
+    """CREATE TABLE events (stream INTEGER NOT NULL, position INTEGER NOT NULL, event BLOB NOT NULL,
+        PRIMARY KEY (stream, position)) WITHOUT ROWID""",
     # AUTOINCREMENT: ids rise in the order of the commits and are never used twice, so that a gap means a lost message.
-    "CREATE TABLE bus (id INTEGER PRIMARY KEY AUTOINCREMENT, topic BLOB NOT NULL, message BLOB NOT NULL,"
-    " sent REAL NOT NULL)",
+    """CREATE TABLE bus (id INTEGER PRIMARY KEY AUTOINCREMENT, topic BLOB NOT NULL, message BLOB NOT NULL,
+        sent REAL NOT NULL)""",
     f"PRAGMA application_id = {APPLICATION}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
@@ -47,8 +50,8 @@ def text(key: bytes) -> str:
 def open_file(path: Path, busy_s: float) -> sqlite3.Connection:
     """Open the file of a store; a new one is readable by its owner alone.
 
-    Write-ahead logging with ``synchronous=NORMAL``: what was committed is with the operating system and survives the end
-    of every process; a power cut may cost the last commits, never the consistency of the file.
+    Write-ahead logging with ``synchronous=NORMAL``: what was committed is with the operating system and survives the
+    end of every process; a power cut may cost the last commits, never the consistency of the file.
 
     Args:
         path: The file; its folder exists, on a disk of this machine.
@@ -82,6 +85,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if mode != "wal":
         raise StoreUnusable(f"{path}: write-ahead logging does not work on this file system")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have made the tables meanwhile.

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from anyport.stores.base import StoreClosed, StoreFull, StoreLimits
@@ -46,23 +46,24 @@ class SqliteSessions:
         self._check(row)
         name, of, now = key(session_id), None if owner is None else key(owner), self._clock()
 
-        def job(connection: sqlite3.Connection) -> None:
+        def job(connection: sqlite3.Connection) -> StoreFull | ValueError | None:
             refusal = self._refusal(connection, name, of)
             if refusal is not None or now >= self._reap_at:
                 self._reap(connection, now)
                 refusal = self._refusal(connection, name, of)
             if refusal is None:
                 connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (name, of, row, now))
-            # Only now, so that what was reaped stays so.
-            if refusal is not None:
-                raise refusal
+            return refusal
 
-        await self._thread.run(job)
+        refusal = await self._thread.write(job)
+        # Raised here and not in the job, so that what was reaped stays reaped.
+        if refusal is not None:
+            raise refusal
 
     async def get(self, session_id: str) -> bytes | None:
         """Return a row; see `SessionStore.get`."""
-        name, now = key(session_id), self._clock()
-        return (await self._thread.run(lambda connection: self._use(connection, name, now)))[0]
+        row, _ = await self._use(key(session_id))
+        return row
 
     async def update(self, session_id: str, row: bytes) -> bool:
         """Replace a row; see `SessionStore.update`."""
@@ -71,29 +72,29 @@ class SqliteSessions:
 
         def job(connection: sqlite3.Connection) -> bool:
             done = connection.execute(
-                "UPDATE sessions SET row = ?, used = ? WHERE id = ? AND used >= ?",
+                "UPDATE sessions SET row = ?, used = max(used, ?) WHERE id = ? AND used >= ?",
                 (row, now, name, self._oldest(now, name)),
             )
             return done.rowcount == 1
 
-        return await self._thread.run(job)
+        return await self._thread.write(job)
 
     async def delete(self, session_id: str) -> bool:
         """End a session; see `SessionStore.delete`."""
         name, now = key(session_id), self._clock()
 
         def job(connection: sqlite3.Connection) -> bool:
-            used = _last_use(connection, name)
+            found = _find(connection, name)
             _end(connection, name)
-            return used is not None and used >= self._oldest(now, name)
+            return found is not None and found[1] >= self._oldest(now, name)
 
-        return await self._thread.run(job)
+        return await self._thread.write(job)
 
     @asynccontextmanager
-    async def hold(self, session_id: str) -> AsyncIterator[bytes | None]:
+    async def hold(self, session_id: str) -> AsyncGenerator[bytes | None]:
         """Keep a session from expiring; see `SessionStore.hold`."""
-        name, entered = key(session_id), self._clock()
-        row, used = await self._thread.run(lambda connection: self._use(connection, name, entered))
+        name = key(session_id)
+        row, used = await self._use(name)
         if row is None:
             yield None
             return
@@ -129,6 +130,7 @@ class SqliteSessions:
         else:
             # Still held until the use is written down: else it could be reaped between the two.
             touched.add_done_callback(lambda _: self._release(name))
+            touched.add_done_callback(_report)
 
     def _release(self, name: bytes) -> None:
         self._held[name] -= 1
@@ -145,41 +147,42 @@ class SqliteSessions:
     def _renew(self) -> None:
         self._plan_renewal()
         try:
-            self._touch(list(self._held))
+            self._touch(list(self._held)).add_done_callback(_report)
         except StoreClosed:
             self.forget_holds()
 
-    def _touch(self, names: list[bytes]) -> asyncio.Future[None]:
+    def _touch(self, names: list[bytes]) -> asyncio.Future[bool]:
+        """Write down that sessions are used now; the result says whether there is any of them."""
         now = self._clock()
 
-        def job(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                "UPDATE sessions SET used = ?1 WHERE id = ?2 AND used < ?1", [(now, name) for name in names]
+        def job(connection: sqlite3.Connection) -> bool:
+            done = connection.executemany(
+                "UPDATE sessions SET used = max(used, ?) WHERE id = ?", [(now, name) for name in names]
             )
+            return done.rowcount > 0
 
-        future = self._thread.submit(job)
-        future.add_done_callback(_report)
-        return future
+        return self._thread.submit(job, writes=True)
 
     def _oldest(self, now: float, name: bytes) -> float:
         """Return the time of last use below which a session has expired."""
         return float("-inf") if name in self._held else now - self._limits.session_idle_s - self._grain
 
-    def _use(self, connection: sqlite3.Connection, name: bytes, now: float) -> tuple[bytes | None, float]:
+    async def _use(self, name: bytes) -> tuple[bytes | None, float]:
         """Return the row of a session that is used now, and the time of use that is written down."""
-        found: tuple[bytes, float] | None = connection.execute(
-            "SELECT row, used FROM sessions WHERE id = ?", (name,)
-        ).fetchone()
+        now = self._clock()
+        found = await self._thread.read(lambda connection: _find(connection, name))
         if found is None or found[1] < self._oldest(now, name):
             return None, now
         row, used = found
         if now - used < self._grain:
             return row, used
-        connection.execute("UPDATE sessions SET used = ? WHERE id = ? AND used < ?", (now, name, now))
-        return row, now
+        # It may have ended between the two.
+        return (row if await self._touch([name]) else None), now
 
-    def _refusal(self, connection: sqlite3.Connection, name: bytes, owner: bytes | None) -> Exception | None:
-        if _last_use(connection, name) is not None:
+    def _refusal(
+        self, connection: sqlite3.Connection, name: bytes, owner: bytes | None
+    ) -> StoreFull | ValueError | None:
+        if _find(connection, name) is not None:
             return ValueError("There is a session of this id")
         (count,) = connection.execute("SELECT count(*) FROM sessions").fetchone()
         if count >= self._limits.sessions:
@@ -199,10 +202,8 @@ class SqliteSessions:
                 _end(connection, name)
 
 
-def _last_use(connection: sqlite3.Connection, name: bytes) -> float | None:
-    """Return when a session was used last."""
-    row: tuple[float] | None = connection.execute("SELECT used FROM sessions WHERE id = ?", (name,)).fetchone()
-    return None if row is None else row[0]
+def _find(connection: sqlite3.Connection, name: bytes) -> tuple[bytes, float] | None:
+    return connection.execute("SELECT row, used FROM sessions WHERE id = ?", (name,)).fetchone()
 
 
 def _end(connection: sqlite3.Connection, name: bytes) -> None:
@@ -210,7 +211,7 @@ def _end(connection: sqlite3.Connection, name: bytes) -> None:
     drop_streams(connection, name)
 
 
-def _report(future: asyncio.Future[None]) -> None:
+def _report(future: asyncio.Future[bool]) -> None:
     error = None if future.cancelled() else future.exception()
     if error is not None:
         _log.warning("a session in use could not be marked so: %s", error)

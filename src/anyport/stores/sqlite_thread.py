@@ -207,10 +207,9 @@ class SqliteThread:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            unusable = self._unusable(error)
             for ticket in tickets:
-                ticket.error = unusable
-            self._stop_watch(unusable)
+                ticket.error = self._unusable(error)
+            self._stop_watch(self._unusable(error))
         except BaseException as error:
             for ticket in tickets:
                 ticket.error = error

@@ -18,6 +18,8 @@ WAIT = 10.0
 """Seconds for anything that should happen at once; a bound, not a pause."""
 
 Event = MutableMapping[str, object]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
 Headers = Mapping[str, str | None]
 """Changes to the usual header fields: a value replaces, ``None`` takes away."""
 
@@ -28,8 +30,8 @@ class AsgiCallable(Protocol):
     def __call__(
         self,
         scope: MutableMapping[str, object],
-        receive: Callable[[], Awaitable[Event]],
-        send: Callable[[Event], Awaitable[None]],
+        receive: Receive,
+        send: Send,
         /,
     ) -> Awaitable[None]:
         """Serve."""
@@ -77,6 +79,11 @@ class Exchange:
         return cast("JsonObject", json.loads(self.body))
 
     @property
+    def text(self) -> str:
+        """The text of a tool's result in the body."""
+        return text_of(self.json)
+
+    @property
     def error_code(self) -> JsonValue:
         """The JSON-RPC code of the body."""
         return cast("JsonObject", self.json["error"])["code"]
@@ -119,11 +126,17 @@ class Exchange:
         self._given.set()
 
 
+def text_of(message: JsonObject) -> str:
+    """Return the text of a tool's result."""
+    content = cast("JsonObject", message["result"])["content"]
+    return str(cast("list[JsonObject]", content)[0]["text"])
+
+
 async def _run(
     app: AsgiCallable,
     scope: MutableMapping[str, object],
-    receive: Callable[[], Awaitable[Event]],
-    send: Callable[[Event], Awaitable[None]],
+    receive: Receive,
+    send: Send,
 ) -> None:
     await app(scope, receive, send)
 
@@ -138,7 +151,9 @@ def modern(method: str, params: JsonObject | None = None, *, request_id: int | s
     return message if request_id is None else {"id": request_id, **message}
 
 
-def call(tool: str, arguments: JsonObject | None = None, *, request_id: int | str = 1, **params: JsonValue) -> JsonObject:
+def call(
+    tool: str, arguments: JsonObject | None = None, *, request_id: int | str = 1, **params: JsonValue
+) -> JsonObject:
     """Return a modern ``tools/call``."""
     return modern("tools/call", {"name": tool, "arguments": arguments or {}, **params}, request_id=request_id)
 
@@ -164,7 +179,11 @@ def usual_headers(message: JsonValue | bytes) -> dict[str, str]:
         "accept": "application/json, text/event-stream",
     }
     params = message.get("params") if isinstance(message, dict) else None
-    if isinstance(message, dict) and isinstance(params, dict) and META_VERSION in cast("JsonObject", params.get("_meta", {})):
+    if (
+        isinstance(message, dict)
+        and isinstance(params, dict)
+        and META_VERSION in cast("JsonObject", params.get("_meta", {}))
+    ):
         found |= build_headers(str(message["method"]), params)
     return found
 
@@ -177,7 +196,7 @@ def start(
     method: str = "POST",
     path: str = "/mcp",
     chunks: Sequence[bytes] | None = None,
-    **scope: object,
+    scope: Mapping[str, object] | None = None,
 ) -> Exchange:
     """Begin a request.
 
@@ -188,7 +207,7 @@ def start(
         method: HTTP method.
         path: Path of the URL.
         chunks: The body in pieces, instead of the message.
-        **scope: More of the ASGI scope.
+        scope: Changes to the ASGI scope.
     """
     fields = {**usual_headers(message), **(headers or {})}
     body = message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode()
@@ -201,16 +220,22 @@ def start(
         "headers": raw,
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 8000),
-        **scope,
+        **(scope or {}),
     }
     return Exchange(app, whole, [body] if chunks is None else chunks)
 
 
 async def post(
-    app: AsgiCallable, message: JsonValue | bytes, headers: Headers | None = None, **scope: object
+    app: AsgiCallable,
+    message: JsonValue | bytes,
+    headers: Headers | None = None,
+    *,
+    method: str = "POST",
+    path: str = "/mcp",
+    scope: Mapping[str, object] | None = None,
 ) -> Exchange:
-    """Send a message and wait for the whole answer."""
-    return await start(app, message, headers, **scope).done()  # pyright: ignore[reportArgumentType] - names go through
+    """Send a message and wait for the whole answer; see `start`."""
+    return await start(app, message, headers, method=method, path=path, scope=scope).done()
 
 
 async def open_session(app: AsgiCallable, version: str = LEGACY) -> dict[str, str]:

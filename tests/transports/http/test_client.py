@@ -1,4 +1,4 @@
-"""The Streamable HTTP client against servers that do everything in their own way (HTTP-04 to HTTP-12, LEG-03 to LEG-08, D01)."""
+"""The HTTP client against servers that do everything in their own way (HTTP-04 to -12, LEG-03 to -08, D01)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from anyport.protocol.types.json import JsonObject
 from tests.client.peers import (
     HttpPeer,
     Posted,
+    Reports,
     Script,
     answering,
     encoded,
@@ -67,7 +68,7 @@ def fine(posted: Posted) -> JsonObject:
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 async def test_an_event_stream_in_pieces(size: int) -> None:
     """HTTP-07, HTTP-09, RES-01: comments, an event without data, other events, progress, then the answer."""
-    told: list[object] = []
+    reports = Reports()
 
     async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
         stream = b": hello\n\nid: 1\ndata:\n\nevent: other\ndata: {\n\n"
@@ -79,8 +80,8 @@ async def test_an_event_stream_in_pieces(size: int) -> None:
         writer.close()
 
     async with http_peer(calls(script)) as peer, Client(peer.url) as client:
-        assert (await client.call_tool("any", on_progress=lambda *report: told.append(report[0]))).data == "fine"
-    assert told == [1, 2]
+        assert (await client.call_tool("any", on_progress=reports)).data == "fine"
+    assert reports.told == [(1, None, None), (2, None, None)]
 
 
 async def test_a_connection_is_used_again() -> None:
@@ -398,9 +399,9 @@ async def test_a_password_in_the_url_is_sent_and_not_shown() -> None:
 async def test_headers_of_the_user() -> None:
     """They win over the defaults of the client, not over what the protocol needs."""
     headers = {"Authorization": "Bearer t", "User-Agent": "mine/1", "Mcp-Method": "other", "Accept": "*/*"}
-    async with http_peer(answering("modern", lambda posted: http_answer(500))) as peer:
-        async with Client(peer.url, headers=headers):
-            (posted,) = peer.requests
+    script = answering("modern", lambda posted: http_answer(500))
+    async with http_peer(script) as peer, Client(peer.url, headers=headers):
+        (posted,) = peer.requests
     assert posted.headers["authorization"] == "Bearer t"
     assert posted.headers["user-agent"] == "mine/1"
     assert posted.headers["accept"] == "*/*"

@@ -220,6 +220,23 @@ def test_sockets_for_pipes(command: list[str]) -> None:
         assert server.wait(15) == 0
 
 
+def test_the_clients_pipe_is_left_as_it_was() -> None:
+    """The non-blocking flag belongs to everybody who writes to the pipe, not to us alone."""
+    taken, given = os.pipe()
+    server = subprocess.Popen(
+        [sys.executable, str(WORKING)], stdin=subprocess.PIPE, stdout=given, stderr=subprocess.PIPE, env=environment()
+    )
+    with server, os.fdopen(taken, "rb") as output, os.fdopen(given, "wb"):
+        assert server.stdin is not None
+        server.stdin.write(call(1, "add", numbers(1, 1)) + b"\n")
+        server.stdin.flush()
+        assert b'"id":1' in output.readline()
+        assert not os.get_blocking(given)
+        server.stdin.close()
+        assert server.wait(15) == 0
+        assert os.get_blocking(given)
+
+
 @LOOPS
 def test_a_socket_that_the_client_closes(command: list[str]) -> None:
     """D07: both ends of it at once, while a call is in flight."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -110,6 +111,20 @@ def test_children_get_neither_end_of_the_wire() -> None:
         assert server.end().messages == []
 
 
+def test_forks_get_neither_end_of_the_wire() -> None:
+    """D08: a process that is forked without an exec has let go of both, so it cannot keep the client waiting."""
+    require_linux("/proc/self/fd")
+    with StdioProcess(NOISY) as server:
+        server.send(call(1, "descriptors_of_fork"))
+        found = server.answer(1).text
+        for stream in (server.process.stdin, server.process.stdout):
+            assert stream is not None
+            wire = os.readlink(f"/proc/self/fd/{stream.fileno()}")
+            assert wire.startswith("pipe:")
+            assert wire not in found
+        assert os.readlink(f"/proc/{server.pid}/fd/2") in found
+
+
 def test_stdout_still_is_a_text_stream() -> None:
     """S03: what authors and libraries ask of sys.stdout still answers."""
     with StdioProcess(NOISY) as server:
@@ -162,16 +177,21 @@ runpy.run_path(sys.argv[0], None, "__main__")
 """
 
 
-def test_installed_before_the_import_it_guards_the_import(tmp_path: Path) -> None:
-    """S03, D08: what `anyport run` does: even a flushed print at import goes to stderr."""
+@pytest.mark.parametrize(
+    "command",
+    [["-m", "anyport", "run"], ["-m", "anyport", "run", "--stdio"], ["-c", INSTALLED_FIRST]],
+    ids=["run", "run --stdio", "by hand"],
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_installed_before_the_import_it_guards_the_import(command: list[str], unbuffered: str, tmp_path: Path) -> None:
+    """S03, D08: `anyport run` covers the import of the file, too: even what is flushed there goes to stderr."""
     script = tmp_path / "server.py"
     noise = "print('flushed', flush=True); os.write(1, b'written'); os.system('echo echoed')"
     script.write_text(NOISY.read_text().replace('print("printed at import"', f'{noise}\nprint("printed at import"'))
-    command = [sys.executable, "-c", INSTALLED_FIRST, str(script)]
-    with StdioProcess(command) as server:
+    with StdioProcess([sys.executable, *command, str(script)], env=environment(PYTHONUNBUFFERED=unbuffered)) as server:
         ended = make_all_noise(server, "modern")
     assert (ended.status, ended.messages) == (0, [])
-    for noise in ("flushed\n", "written", "echoed\n", "printed at import"):
+    for noise in ("flushed\n", "written", "echoed\n", "printed at import", "printed at exit"):
         assert noise in ended.stderr
 
 

@@ -50,10 +50,12 @@ def _read(content_type: str | None, accept: str | None, coding: str | None) -> A
     if accept is None:
         # RFC 9110, 12.5.1: without the field every type is acceptable.
         return True, True
-    ranges = {_media_type(part) for part in accept.split(",") if not _is_refused(part)}
+    parts = accept.split(",")
+    refused = {_media_type(part) for part in parts if _is_refused(part)}
+    ranges = {_media_type(part) for part in parts} - refused
     accepts = (
-        not ranges.isdisjoint(("*/*", "application/*", "application/json")),
-        not ranges.isdisjoint(("*/*", "text/*", "text/event-stream")),
+        "application/json" not in refused and not ranges.isdisjoint(("*/*", "application/*", "application/json")),
+        "text/event-stream" not in refused and not ranges.isdisjoint(("*/*", "text/*", "text/event-stream")),
     )
     if not any(accepts):
         raise RefusedRequest(406, "Accept must allow application/json or text/event-stream")

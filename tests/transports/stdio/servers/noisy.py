@@ -103,6 +103,21 @@ def descriptors_of_child() -> str:
 
 
 @server.tool
+def descriptors_of_fork() -> str:
+    """What a fork without an exec has open."""
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(target=lambda: theirs.send(links()))
+    child.start()
+    child.join(10)
+    return str(ours.recv())
+
+
+def links() -> list[str]:
+    folder = Path("/proc/self/fd")
+    return [str(entry.readlink()) for entry in folder.iterdir() if entry.exists()]
+
+
+@server.tool
 def ask_user() -> str:
     return input("what now? ")
 
