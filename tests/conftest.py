@@ -19,7 +19,10 @@ ASYNC_LIMIT = 30.0
 """Seconds for the body of one async test; less than the pytest-timeout of 60 s, so that clean-up still runs."""
 
 CALLBACK_LIMIT = 0.5
-"""Seconds that one callback may keep the loop from doing anything else."""
+"""Seconds of processor time that one callback may take from everything else on the loop."""
+
+BLOCKED_LIMIT = 3.0
+"""Seconds by the clock that one callback may take: more than a busy machine makes of the limit above."""
 
 SETTLE_ROUNDS = 20
 """Turns of the loop in which tasks that were cancelled at the end of a test may finish."""
@@ -36,23 +39,23 @@ class LoopWatch:
         self.problems.append(f"{context.get('message')}: {context.get('exception')!r}")
 
     def on_slow(self, handle: asyncio.Handle, seconds: float) -> None:
-        """Record a callback over `CALLBACK_LIMIT`."""
+        """Record a callback over a limit."""
         self.problems.append(f"a callback kept the loop for {seconds:.2f} s: {handle!r}")
 
 
 @contextmanager
 def timed_callbacks(report: Callable[[asyncio.Handle, float], None]) -> Generator[None]:
-    """Call `report` for each callback that takes longer than `CALLBACK_LIMIT`.
+    """Call `report` for each callback that takes longer than `CALLBACK_LIMIT` or `BLOCKED_LIMIT`.
 
     The loop's debug mode does the same, but also records a stack for each handle, which slows every test down.
     """
     original = asyncio.Handle._run  # the one place that every callback passes
 
     def run(self: asyncio.Handle) -> None:
-        started = time.perf_counter()
+        worked, started = time.thread_time(), time.perf_counter()
         original(self)
         seconds = time.perf_counter() - started
-        if seconds > CALLBACK_LIMIT:
+        if seconds > BLOCKED_LIMIT or time.thread_time() - worked > CALLBACK_LIMIT:
             report(self, seconds)
 
     asyncio.Handle._run = run

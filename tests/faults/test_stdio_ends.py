@@ -190,22 +190,20 @@ def test_a_lifespan_that_hangs_is_not_waited_for() -> None:
 
 
 @LOOPS
-@pytest.mark.parametrize("busy", [False, True])
-def test_a_client_that_closes_the_output_has_left(busy: bool, command: list[str]) -> None:
+@pytest.mark.parametrize("tool", [None, "wait", "block_own_thread"])
+def test_a_client_that_closes_the_output_has_left(tool: str | None, command: list[str]) -> None:
     """D07: nobody will ever read an answer, so the server ends within a second, though its input is still open."""
     with StdioProcess(command, reading=False) as server:
-        if busy:
-            server.send(call(1, "wait"))
-            server.says("waiting")
-        else:
-            server.send(call(1, "add", {"a": 1, "b": 1}))
+        server.send(call(1, "add", {"a": 1, "b": 1}) if tool is None else call(1, tool))
+        if tool is not None:
+            server.says(BUSY[tool])
         server.close_output()
         server.process.wait(1)
         ended = server.end()
     assert ended.status == 0
     assert "Traceback" not in ended.stderr
     assert "rror" not in ended.stderr
-    assert ("cancelled" in ended.stderr) is busy
+    assert ("cancelled" in ended.stderr) is (tool == "wait")
 
 
 # --- children ---------------------------------------------------------------------------------------------------------

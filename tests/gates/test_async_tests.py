@@ -57,7 +57,7 @@ def test_a_task_that_ends_at_once_when_cancelled_is_no_leak() -> None:
 
 
 def test_a_callback_that_blocks_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conftest, "CALLBACK_LIMIT", 0.02)
+    monkeypatch.setattr(conftest, "BLOCKED_LIMIT", 0.02)
 
     async def test() -> None:
         asyncio.get_running_loop().call_soon(time.sleep, 0.05)  # noqa: TID251 - blocking is what this test is about

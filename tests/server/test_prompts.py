@@ -8,7 +8,7 @@ import threading
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import pytest
 from pydantic import BaseModel, Field
@@ -71,7 +71,7 @@ async def _texts(server: Server, name: str, arguments: object = None, revision: 
     """Role and text of each message."""
     params: dict[str, object] = {"name": name} | ({} if arguments is None else {"arguments": arguments})
     messages = await items(server, "prompts/get", revision, params)
-    return [f"{message['role']}: {message['content']['text']}" for message in messages]  # type: ignore[index, call-overload]
+    return [f"{message['role']}: {cast('JsonObject', message['content'])['text']}" for message in messages]
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------
@@ -82,8 +82,8 @@ async def test_the_list_says_what_the_revision_knows(revision: Revision) -> None
     """PRM-01, ICO-01: arguments come from the signature; older revisions get the fields that they have."""
     review, greet = await items(_reviewer(), "prompts/list", revision)
     titled = not revision.lacks("2025-06-18")
-    named = {"name", "description", "arguments"} | ({"title", "_meta"} if titled else set())
-    named |= set() if revision.lacks("2025-11-25") else {"icons"}
+    named = {"name", "description", "arguments"} | ({"title", "_meta"} if titled else set[str]())
+    named |= {"icons"} if not revision.lacks("2025-11-25") else set[str]()
     assert set(review) == named
     code: JsonObject = {"name": "code", "description": "What to review", "required": True}
     assert review["arguments"] == [
@@ -191,6 +191,7 @@ async def test_unknown_prompt(params: JsonObject, revision: Revision) -> None:
 
 DATA = base64.b64encode(b"data").decode()
 TEXT = TextContent(text="t", meta={"a": 1})
+NOBODY = cast("Role", "system")
 LINK = ResourceLink(uri="a:b", name="link", title="Link")
 CONTENTS = ResourceContents(uri="a:b", text="c")
 MESSAGES: list[tuple[object, list[JsonObject]]] = [
@@ -254,7 +255,7 @@ async def test_a_whole_result() -> None:
     "value",
     [
         None, 5, object(), {"a": 1}, [None], ["a", 3], {"role": "system", "content": "t"}, {"role": "user"},
-        {"role": "user", "content": {"type": "nothing"}}, PromptMessage("system", TEXT),  # type: ignore[arg-type]
+        {"role": "user", "content": {"type": "nothing"}}, PromptMessage(NOBODY, TEXT),
     ],
     ids=lambda value: str(value)[:20],
 )  # fmt: skip
@@ -268,9 +269,8 @@ async def test_values_that_are_no_messages(value: object, caplog: pytest.LogCapt
 
 
 def test_nobody_else_speaks() -> None:
-    role: Role = "system"  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType] - the mistake under test
     with pytest.raises(LocalProtocolError, match="system"):
-        Message("t", role)
+        Message("t", NOBODY)
 
 
 async def test_files_are_read_off_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

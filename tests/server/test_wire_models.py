@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import cast
 
 import pytest
@@ -96,8 +97,9 @@ async def talks(ctx: Context) -> str:
     return "done"
 
 
+@cache
 def make_server() -> Server:
-    """A server with a tool for each kind of answer."""
+    """A server with a tool for each kind of answer; it keeps nothing between calls."""
     server = Server("wire", version="1.2", title="Wire", description="Writes it all", instructions="Call anything.")
     server.tool(title="Structured", annotations=HINTS, icons=ICONS, meta={"example.com/kept": {"a": [1]}})(structured)
     for function in (listed, plain, nothing, blocks, sound, link, refuses, fails, raises_on_the_wire, talks):

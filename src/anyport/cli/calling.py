@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from anyport.cli.parsing import CommandError, Parser, report
 from anyport.client.client import Client
@@ -67,9 +67,10 @@ def visit(name: str, target: Target, given: argparse.Namespace, do: Visit) -> in
         async with client:
             return await do(client, given)
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A server may say what the encoding of the terminal cannot, lone surrogates for example.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    output: TextIO = sys.stdout
+    if isinstance(output, io.TextIOWrapper):
+        # A server may say what the encoding of the terminal cannot.
+        output.reconfigure(errors="backslashreplace")
     try:
         return asyncio.run(run())
     except (AnyportError, CommandError) as error:

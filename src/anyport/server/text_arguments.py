@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal, TypeGuard, cast, get_args, get_origin
 
 from pydantic import BeforeValidator, Json, PydanticUndefinedAnnotation, TypeAdapter
@@ -19,6 +20,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from anyport.protocol.types.json import JsonObject, JsonValue
 from anyport.server.signature import Annotation, LeanSchema
 
+_REFERENCE: Final = re.compile(r'"\$ref": "#/\$defs/([^"]+)"')
 _MOST_SHOWN: Final = 1000
 """Characters of a schema that a description quotes."""
 
@@ -75,9 +77,10 @@ def describe(argument: JsonObject, schema: JsonObject) -> str | None:
     text = description if isinstance(description, str) else None
     if argument.get("contentMediaType") != "application/json":
         return text
-    wanted = argument.get("contentSchema")
-    if isinstance(wanted, dict) and "$defs" in schema and "$ref" in json.dumps(wanted):
-        wanted = {**wanted, "$defs": schema["$defs"]}
+    wanted, definitions = argument.get("contentSchema"), schema.get("$defs")
+    if isinstance(wanted, dict) and isinstance(definitions, dict):
+        used = _used(wanted, definitions, {})
+        wanted = {**wanted, "$defs": used} if used else wanted
     shown = json.dumps(wanted, separators=(",", ":"))
     hint = f"JSON that meets the schema {shown}" if isinstance(wanted, dict) and len(shown) <= _MOST_SHOWN else "JSON"
     return f"{text} ({hint})" if text else hint
@@ -92,16 +95,21 @@ def are_texts(values: JsonValue) -> TypeGuard[dict[str, str]]:
 
 
 def _spelled(annotation: Annotation) -> Annotation:
-    """Let text spell the values of a ``Literal``, of which pydantic takes only those that are strings."""
+    """Let text spell the values of a ``Literal`` or an enumeration, of which pydantic takes only strings."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return Annotated[(_spelled(args[0]), *args[1:])]
     if origin in (typing.Union, types.UnionType):
         return typing.Union[tuple(_spelled(option) for option in args)]  # noqa: UP007 - made from a tuple of options
-    if origin is Literal and not all(type(value) is str for value in args):
-        spelled = {_text_of(value): value for value in args}
-        return Annotated[annotation, BeforeValidator(lambda text: spelled.get(text, text))]
-    return annotation
+    values = args if origin is Literal else _members(annotation)
+    if all(type(value) is str for value in values):
+        return annotation
+    spelled = {_text_of(value): value for value in values}
+    return Annotated[annotation, BeforeValidator(lambda text: spelled.get(text, text))]
+
+
+def _members(annotation: Annotation) -> Sequence[object]:
+    return list(annotation) if isinstance(annotation, type) and issubclass(annotation, enum.Enum) else ()
 
 
 def _text_of(value: object) -> str:
@@ -120,6 +128,15 @@ def _kinds_of(annotation: Annotation) -> set[str]:
         # Whoever compiles the whole signature meets the same error and says where it is.
         return set()
     return set(_kinds(schema))
+
+
+def _used(schema: JsonValue, definitions: JsonObject, found: JsonObject) -> JsonObject:
+    """Return the definitions that a schema refers to, and those that they refer to, added to the ones found before."""
+    for name in _REFERENCE.findall(json.dumps(schema)):
+        if name in definitions and name not in found:
+            found[name] = definitions[name]
+            _used(definitions[name], definitions, found)
+    return found
 
 
 def _branches(schema: JsonValue, root: JsonObject) -> Iterator[JsonObject]:

@@ -230,10 +230,7 @@ class Bus(Protocol):
     """
 
     async def publish(self, topic: str, message: bytes) -> None:
-        """Send a message. Subscribers in this process have it in their queue when this returns.
-
-        It never waits for a subscriber, and that there is none is no error.
-        """
+        """Send a message. It never waits for a subscriber, and that there is none is no error."""
         ...
 
     def subscribe(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:

@@ -24,6 +24,7 @@ class Scene:
     Attributes:
         started: Names of calls that began.
         cancelled: Names of calls that were cancelled.
+        told: Whether ``ctx.cancelled`` was set in each of them.
         go: What the tools wait for.
     """
 
@@ -31,6 +32,7 @@ class Scene:
         server = Server("scene", limits=limits)
         self.started: list[str] = []
         self.cancelled: list[str] = []
+        self.told: list[bool] = []
         self.go = asyncio.Event()
         self._changed = asyncio.Event()
 
@@ -40,7 +42,7 @@ class Scene:
             try:
                 await self.go.wait()
             except asyncio.CancelledError:
-                assert ctx.cancelled
+                self.told.append(ctx.cancelled)
                 self._note(self.cancelled, name)
                 raise
             await ctx.report_progress(1)
@@ -79,9 +81,9 @@ class Scene:
         self._changed.set()
 
 
-def last(name: str, **more: JsonObject) -> JsonObject:
-    """Return a modern call that lasts."""
-    return call("last", {"name": name}, **more)
+def last(name: str, token: int | None = None) -> JsonObject:
+    """Return a modern call that lasts, and asks for progress under a token."""
+    return call("last", {"name": name}, _meta={} if token is None else {"progressToken": token})
 
 
 async def begin_legacy(scene: Scene, name: str, request_id: int | str = 1) -> tuple[Exchange, dict[str, str]]:
@@ -162,7 +164,7 @@ async def test_a_legacy_client_cancels_by_saying_so(request_id: int | str) -> No
     told = await post(scene.app, legacy("notifications/cancelled", params, request_id=None), session)
     assert (told.status, told.body) == (202, b"")
     await answer.done()
-    assert scene.cancelled == ["a"]
+    assert (scene.cancelled, scene.told) == (["a"], [True])
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/event-stream"
     assert answer.events == []
@@ -265,5 +267,5 @@ async def test_a_message_in_flight_when_the_client_leaves() -> None:
     await answer.done()
     assert answer.status == 0
     scene.go.set()
-    stream = await post(scene.app, last("after", _meta={"progressToken": 1}))
+    stream = await post(scene.app, last("after", 1))
     assert text_of(stream.events[-1]) == "after"

@@ -137,6 +137,9 @@ def test_without_stderr(closing: str) -> None:
     """D23, sdk#2551: stderr closed at the start harms nobody, and no stream of the protocol gets its number."""
     line = f'exec "{sys.executable}" "{NOISY}" {closing}'
     with StdioProcess(["/bin/sh", "-c", line]) as server:
+        if sys.platform == "linux":
+            server.send(*(call(number, "where", {"descriptor": number}) for number in range(3)))
+            assert [server.answer(number).text for number in range(3)] == ["/dev/null"] * 3
         ended = make_all_noise(server, "modern")
     assert (ended.status, ended.messages, ended.stderr) == (0, [], "")
 

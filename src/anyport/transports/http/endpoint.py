@@ -162,7 +162,7 @@ class Endpoint:
         reply = HttpReply(exchange, accepts, session is None, self._attendance)
         if session is not None:
             self._enter(session, call, reply)
-        status, headers = 200, JSON_HEADERS
+        status, headers, given_up = 200, JSON_HEADERS, True
         try:
             body = encode_response(call.id, await self._service(call, reply))
         except McpError as error:
@@ -174,15 +174,17 @@ class Endpoint:
                 reply.extra = None
         except asyncio.CancelledError:
             # By a client that gave it up, by the tool itself, or by a server that stops: all but the first want an
-            # answer, and a task that is about to end has obeyed.
+            # answer, and a task that is about to end has obeyed. A thread of the tool learns of it in any case.
             body = encode_error(call.id, InternalError(CANCELLED_HERE))
+            given_up = reply.cancelled
+            reply.cancelled = True
         finally:
             reply.release()
             self._leave(caller)
             if session is not None:
                 session.open.close(call.id)
                 self._sessions.touch(session)
-        if reply.cancelled:
+        if reply.cancelled and given_up:
             reply.resume()
             await reply.abandon()
         else:

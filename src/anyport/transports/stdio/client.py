@@ -7,9 +7,11 @@ line, and what it writes to stderr is kept for errors.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, cast
 
 from anyport.protocol.correlation import Sent
 from anyport.protocol.errors import ConnectError, McpError, RemoteProtocolError, ServerExited
@@ -22,20 +24,20 @@ from anyport.protocol.jsonrpc import (
     Request,
     Response,
     decode_batch,
-    decode_json,
     encode,
     encode_notification,
     encode_request,
 )
 from anyport.protocol.limits import Limits
 from anyport.protocol.revisions import Revision
-from anyport.protocol.types.json import JsonObject
+from anyport.protocol.types.json import JsonObject, JsonValue
 from anyport.transports.stdio.child import Child
 
 logger = logging.getLogger("anyport.client")
 
 Answer = Response | ErrorResponse
 
+_LOOKS_LIKE_MESSAGE: Final = re.compile(rb'\s*\{.{0,200}"jsonrpc"', re.DOTALL)
 _UNCANCELLED: Final = frozenset({"initialize", "server/discover"})
 """The handshake is never cancelled (LIFE-08), and a server that is silent on a probe may not know what that means."""
 
@@ -183,27 +185,29 @@ class StdioClient:
         await self._child.write(encode_line(encode(await self._asked(request))))
 
     def _refuse(self, error: McpError, line: bytes) -> None:
-        """Take something that is no message: an answer gone wrong if it has an id, else a stray print."""
-        waiting = self._sent.match(ErrorResponse(self._meant_id(line), error.to_wire()))
-        if waiting is not None and not waiting.done():
-            waiting.set_exception(RemoteProtocolError(f"The server's answer is no valid message: {error}"))
-            return
-        logger.log(
-            logging.DEBUG if self._warned else logging.WARNING,
-            "Skipped output of the server that is no message (%s): %r",
-            error,
-            line[:200],
-        )
-        self._warned = True
+        """Take something that is no message: an answer gone wrong if it can be told for what, else a stray print."""
+        meant = self._meant(line, error)
+        for waiting in meant:
+            if not waiting.done():
+                waiting.set_exception(RemoteProtocolError(f"The server's answer is no valid message: {error}"))
+        if not meant:
+            level = logging.DEBUG if self._warned else logging.WARNING
+            logger.log(level, "Skipped output of the server that is no message (%s): %r", error, line[:200])
+            self._warned = True
 
-    def _meant_id(self, line: bytes) -> int | None:
-        """Return the id of an answer that is no valid message; ids of this side are integers."""
+    def _meant(self, line: bytes, error: McpError) -> list[asyncio.Future[Answer]]:
+        """Take the request that an invalid answer was meant for, as well as that can be told.
+
+        It is read leniently: what makes it invalid may be bad UTF-8, a lone surrogate, a key that comes twice.
+        """
         try:
-            value = decode_json(line, self._limits)
-        except McpError:
-            return None
+            value = cast(JsonValue, json.loads(line.decode("utf-8", "replace")))
+        except (ValueError, RecursionError):
+            # Only the one request that waits can have been meant.
+            return self._sent.drain() if len(self._sent) == 1 and _LOOKS_LIKE_MESSAGE.match(line) else []
         found = value.get("id") if isinstance(value, dict) and "method" not in value else None
-        return found if type(found) is int else None
+        waiting = self._sent.match(ErrorResponse(found, error.to_wire())) if type(found) is int else None
+        return [] if waiting is None else [waiting]
 
     def _refuse_long(self, line: LineTooLong) -> None:
         message = f"The server sent a line of more than {line.limit} bytes (limit line_bytes)"

@@ -118,6 +118,12 @@ def links() -> list[str]:
 
 
 @server.tool
+def where(descriptor: int) -> str:
+    """What a descriptor leads to."""
+    return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+
+@server.tool
 def ask_user() -> str:
     return input("what now? ")
 

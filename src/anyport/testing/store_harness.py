@@ -1,0 +1,101 @@
+"""What a check of a store works with: how to make one, and how to let time pass for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from anyport.stores.base import Store, StoreLimits
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
+
+PATIENCE_S = 5.0
+"""Seconds that a check waits for something that should come at once."""
+
+ODD_NAMES = ("", " ", "a", "A", "a/", "/a", "a/b", "\x00", "a\x00b", "é", "e\u0301", "\ud800", "%", "*", "a" * 5_000)
+"""Ids and names that a store must tell apart, whatever it is built on."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHarness:
+    """A kind of store, ready to be checked.
+
+    Attributes:
+        make: Returns a store of the given limits that is empty and not started.
+        another: Returns a store of the same limits on the same data, as another process would open it; ``None`` for a
+            kind that shares nothing.
+        advance: Lets seconds pass for the stores. By default they really pass; a kind with a clock of its own moves it.
+    """
+
+    make: Callable[[StoreLimits], Store]
+    another: Callable[[Store], Store] | None = None
+    advance: Callable[[float], Awaitable[object]] = asyncio.sleep
+
+    @asynccontextmanager
+    async def running(self, limits: StoreLimits | None = None) -> AsyncGenerator[Store]:
+        """Make a store, start it, and close it at the end."""
+        store = self.make(StoreLimits() if limits is None else limits)
+        await store.start()
+        try:
+            yield store
+        finally:
+            await store.aclose()
+
+    @asynccontextmanager
+    async def pair(self, limits: StoreLimits | None = None) -> AsyncGenerator[tuple[Store, Store]]:
+        """Do the same for two stores on the same data; of a kind that shares nothing, for one that is both."""
+        async with self.running(limits) as one:
+            if self.another is None:
+                yield one, one
+                return
+            other = self.another(one)
+            await other.start()
+            try:
+                yield one, other
+            finally:
+                await other.aclose()
+
+
+def equal(actual: object, expected: object, what: str) -> None:
+    """Compare.
+
+    Raises:
+        AssertionError: They differ.
+    """
+    if actual != expected:
+        raise AssertionError(f"{what}: {_short(actual)} instead of {_short(expected)}")
+
+
+async def within(awaitable: Awaitable[T], what: str) -> T:
+    """Wait for something that should come at once.
+
+    Raises:
+        AssertionError: It does not come within `PATIENCE_S`.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await awaitable
+    except TimeoutError:
+        raise AssertionError(f"{what}: nothing within {PATIENCE_S:g} s") from None
+
+
+async def refused(kind: type[E], awaitable: Awaitable[object], what: str) -> E:
+    """Wait for an error and return it.
+
+    Raises:
+        AssertionError: There is none.
+    """
+    try:
+        value = await within(awaitable, what)
+    except kind as error:
+        return error
+    raise AssertionError(f"{what}: {_short(value)} instead of {kind.__name__}")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
