@@ -165,9 +165,9 @@ for message in modern():
     if message["method"] == "tools/list":
         answer(message, {"tools": [{"name": "show", "inputSchema": {}}]})
     else:
-        answer(message, text("a\\ud800b"))
+        answer(message, text("caf\\u00e9"))
 """)
-    assert printed("call", "show", "--", *server) == "a\\ud800b\n"
+    assert printed("call", "show", "--", *server, PYTHONIOENCODING="ascii") == "caf\\xe9\n"
 
 
 def test_ctrl_c(tmp_path: Path) -> None:

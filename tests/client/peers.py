@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -307,6 +307,19 @@ def answering(era: Literal["modern", "legacy"], rest: Callable[[Posted], bytes],
         await writer.drain()
 
     return script
+
+
+def legacy_peer(script: Script) -> AbstractAsyncContextManager[HttpPeer]:
+    """Serve the legacy handshake with the session ``s``, and the rest with a script."""
+
+    async def both(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        answer = opened(posted, "legacy", mcp_session_id="s")
+        if answer is None:
+            await script(posted, writer)
+        else:
+            writer.write(answer)
+
+    return http_peer(both)
 
 
 def make_client(where: Where, url: str, era: Literal["modern", "legacy"] | None) -> Client:

@@ -207,10 +207,10 @@ def _result(value: object) -> CompleteResult:
     texts = [_suggestion(item) for item in cast("Iterable[object]", values)]
     shown = texts[:MAX_VALUES]
     total = given.total if given is not None else None
-    more = len(texts) > len(shown) or (given is not None and given.has_more is True)
-    if total is None and not (given is not None and more):
+    claimed = given is not None and given.has_more is True
+    if total is None and not claimed:
         total = len(texts)
-    more = more or (total is not None and total > len(shown))
+    more = claimed or len(texts) > len(shown) or (total is not None and total > len(shown))
     return CompleteResult(completion=Completion(values=shown, total=total, has_more=more))
 
 

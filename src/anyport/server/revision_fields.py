@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import is_
 from typing import Final, TypeVar, cast
 
 from msgspec import Struct, structs
@@ -69,5 +70,6 @@ def _fitting(held: object, revision: Revision) -> object:
     if isinstance(held, list):
         items = cast("list[object]", held)
         if any(type(item) in _SINCE for item in items):
-            return [_fitting(item, revision) for item in items]
+            fitting = [_fitting(item, revision) for item in items]
+            return items if all(map(is_, items, fitting)) else fitting
     return cast("object", held)

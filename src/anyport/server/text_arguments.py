@@ -91,7 +91,7 @@ def are_texts(values: JsonValue) -> TypeGuard[dict[str, str]]:
     return isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
 
 
-# --- literals ---------------------------------------------------------------------------------------------------------
+# --- values that have a list ------------------------------------------------------------------------------------------
 
 
 def _spelled(annotation: Annotation) -> Annotation:

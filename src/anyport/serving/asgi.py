@@ -51,7 +51,7 @@ class AsgiApp:
         self._application = application
         self._limits = application.limits
         self.path = path.rstrip("/") or "/"
-        self._paths = frozenset({self.path, f"{self.path.rstrip('/')}/"})
+        self._paths = frozenset({path.rstrip("/"), f"{path.rstrip('/')}/"})
         self.endpoint = Endpoint(application.service, application.limits, HostGuard(allowed_hosts, allowed_origins))
         # A lifespan lives on one loop. A test client may bring a new one for each request.
         self._started_on: asyncio.AbstractEventLoop | None = None

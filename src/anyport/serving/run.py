@@ -14,7 +14,7 @@ from anyport.serving.application import Application, RunOptions
 from anyport.serving.loops import new_event_loop
 from anyport.serving.settings import check_transport, complete, read_settings
 from anyport.serving.signals import Heard, end_on_signals
-from anyport.transports.stdio.process import ParentWatch, end_descendants, exit_within
+from anyport.transports.stdio.process import ExitTimer, ParentWatch, end_descendants
 from anyport.transports.stdio.server import StdioServer
 from anyport.transports.stdio.stdout_guard import StdoutGuard
 
@@ -79,7 +79,7 @@ def run_stdio(application: Application, guard: StdoutGuard) -> None:
     server = StdioServer(application.service, application.limits, guard)
 
     def orphaned() -> None:
-        exit_within(_EXIT_WITHIN_S, children=True)
+        ExitTimer(_EXIT_WITHIN_S, children=True)
         server.stop()
 
     with (
@@ -99,8 +99,8 @@ async def _serve_stdio(
             await server.serve(application.lifespan.start)
         finally:
             # The author's lifespan may never end, nor the author's threads, which the loop waits for when it is closed.
-            closed.callback(exit_within(application.limits.drain_s, children=True).cancel)
+            closed.callback(ExitTimer(application.limits.drain_s, children=True).cancel)
             await application.lifespan.aclose()
             end_descendants()
             if server.stopped:
-                closed.callback(exit_within(_EXIT_WITHIN_S, children=True).cancel)
+                closed.callback(ExitTimer(_EXIT_WITHIN_S, children=True).cancel)

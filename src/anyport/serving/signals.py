@@ -12,10 +12,11 @@ from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Final
 
-from anyport.transports.stdio.process import exit_within
+from anyport.transports.stdio.process import ExitTimer
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _IMPATIENT_S: Final = 0.6
+_FROM_PYTHON: Final = 0x80
 
 Heard = Callable[[], AbstractContextManager[None]]
 """To be entered inside a running event loop that may have taken the wake-up descriptor for itself."""
@@ -31,8 +32,7 @@ def end_on_signals(
     Signals can be handled in the main thread only; elsewhere this does nothing.
 
     Args:
-        stop: Starts the end. Called once per signal, between two byte codes of the main thread or, where that is held
-            up in foreign code, on a thread; it must be safe in both.
+        stop: Starts the end. Called once per signal, on a thread.
         within_s: Seconds from the first signal in which the process has ended. After a second one it is 0.6 at most.
         children: End the processes that this one has started, too, when the time is up.
 
@@ -42,62 +42,43 @@ def end_on_signals(
     if threading.current_thread() is not threading.main_thread():
         yield contextlib.nullcontext
         return
-    received = _Received(stop, within_s, children=children)
-    handlers = {number: signal.signal(number, received.handle) for number in _SIGNALS}
-    ears = _Ears(received.wake)
+    ears = _Ears(stop, within_s, children=children)
+    handlers = {number: signal.signal(number, ears.handle) for number in _SIGNALS}
     try:
         with ears.open():
             yield ears.open
     finally:
-        ears.close()
-        if received.numbers:
+        if ears.signals:
             # It is all over: another Ctrl-C during the last clean-up has nothing to add but a traceback.
             handlers = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL}
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        ears.close()
 
 
-class _Received:
-    """The signals so far. The handler and the thread both see each of them, and whoever is first acts."""
+class _Ears:
+    """Hears of signals on a thread, and acts there.
+
+    Python's own handlers wait for the main thread to leave foreign code, and may interrupt it anywhere, with any lock
+    in its hands. So the handler only passes on what it is told; the C handler tells of the same signals at once, where
+    nobody has taken the wake-up descriptor away.
+    """
 
     def __init__(self, stop: Callable[[], object], within_s: float, *, children: bool) -> None:
         self._stop = stop
         self._within_s = within_s
         self._children = children
-        self._handled = 0
-        self._woken = 0
-        self._lock = threading.RLock()
-        self.numbers = 0
-
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        """Take a signal as Python delivers it."""
-        self._handled += 1
-        self._act(self._handled)
-
-    def wake(self, count: int) -> None:
-        """Take signals as the C handler tells of them."""
-        self._woken += count
-        self._act(self._woken)
-
-    def _act(self, seen: int) -> None:
-        with self._lock:
-            if seen <= self.numbers:
-                return
-            self.numbers = seen
-        exit_within(self._within_s if seen == 1 else min(self._within_s, _IMPATIENT_S), children=self._children)
-        self._stop()
-
-
-class _Ears:
-    """Hears of signals on a thread, at once: Python's own handlers wait for the main thread to leave foreign code."""
-
-    def __init__(self, wake: Callable[[int], None]) -> None:
-        self._wake = wake
         self._ours, self._told = socket.socketpair()
         self._told.settimeout(0)
         self._before = -1
+        self.signals = 0
         self._thread = threading.Thread(target=self._listen, name="anyport-signals", daemon=True)
         self._thread.start()
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Pass on a signal that Python delivers."""
+        with contextlib.suppress(OSError):
+            self._told.send(bytes([number | _FROM_PYTHON]))
 
     @contextlib.contextmanager
     def open(self) -> Generator[None, None, None]:
@@ -110,14 +91,30 @@ class _Ears:
             self._before = outer
 
     def close(self) -> None:
+        """Hear no more."""
         self._told.close()
         self._thread.join()
         self._ours.close()
 
     def _listen(self) -> None:
+        from_c, from_python = 0, 0
         while numbers := self._ours.recv(64):
-            if self._before not in (-1, self._told.fileno()):
-                with contextlib.suppress(OSError):
-                    os.write(self._before, numbers)
-            if count := sum(number in _SIGNALS for number in numbers):
-                self._wake(count)
+            for number in numbers:
+                from_c += number in _SIGNALS
+                from_python += number - _FROM_PYTHON in _SIGNALS
+                if number < _FROM_PYTHON:
+                    self._tell_on(number)
+            # Most signals are told twice.
+            while self.signals < max(from_c, from_python):
+                self.signals += 1
+                self._act()
+
+    def _act(self) -> None:
+        seconds = self._within_s if self.signals == 1 else min(self._within_s, _IMPATIENT_S)
+        ExitTimer(seconds, children=self._children)
+        self._stop()
+
+    def _tell_on(self, number: int) -> None:
+        if self._before not in (-1, self._told.fileno()):
+            with contextlib.suppress(OSError):
+                os.write(self._before, bytes([number]))

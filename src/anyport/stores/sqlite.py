@@ -24,7 +24,8 @@ class SqliteStore:
     Args:
         path: The file; it is made, readable by its owner alone, if there is none. Its folder exists.
         limits: Its bounds; every process gives the same.
-        clock: Seconds since the epoch, which every process and every start agrees on.
+        clock: Seconds since the epoch: what every process and every start agrees on. Where it jumps ahead, what was
+            idle ends early.
         busy_s: Seconds to wait for another process that writes, before a call fails with StoreUnusable.
 
     Attributes:
@@ -52,7 +53,9 @@ class SqliteStore:
         Raises:
             StoreUnusable: It cannot be opened, is damaged, another application's or a newer version's.
         """
-        await self._thread.start()
+        if not self._thread.is_running():
+            self.sessions.forget_holds()
+            await self._thread.start()
 
     async def aclose(self) -> None:
         """Finish what was begun and close the file."""

@@ -14,6 +14,9 @@ from anyport.stores.subscriptions import Subscription, Subscriptions
 CHUNK = 256
 """Most messages that are read from the file at a time."""
 
+CHUNK_BYTES = 4 * 2**20
+"""Bytes of messages after which no more are read at a time."""
+
 KEPT_S = 10.0
 """Seconds that a message stays in the file: a process that looks less often than that loses its subscriptions."""
 
@@ -99,24 +102,28 @@ class SqliteBus:
     def _pass_on(self, connection: sqlite3.Connection) -> bool:
         """Bring new messages from the file to the loop; the result says whether there may be more."""
         messages: list[tuple[int, str, bytes]] = []
+        size = 0
+        seen = self._seen
         with connection:
             connection.execute("BEGIN")
             rows: list[tuple[int, bytes]] = connection.execute(
-                "SELECT id, topic FROM bus WHERE id > ? ORDER BY id LIMIT ?", (self._seen, CHUNK)
+                "SELECT id, topic FROM bus WHERE id > ? ORDER BY id LIMIT ?", (seen, CHUNK)
             ).fetchall()
+            if rows and rows[0][0] > seen + 1:
+                self._thread.tell(self._lose_before, rows[0][0])
             for number, name in rows:
                 topic = text(name)
                 if topic in self._subscriptions:
                     (message,) = connection.execute("SELECT message FROM bus WHERE id = ?", (number,)).fetchone()
                     messages.append((number, topic, message))
-        if not rows:
-            return False
-        if rows[0][0] > self._seen + 1:
-            self._thread.tell(self._lose_before, rows[0][0])
-        self._seen = rows[-1][0]
+                    size += len(message)
+                seen = number
+                if size > CHUNK_BYTES:
+                    break
+        self._seen = seen
         if messages:
             self._thread.tell(self._deliver, messages)
-        return len(rows) == CHUNK
+        return len(rows) == CHUNK or size > CHUNK_BYTES
 
     def _set_since(self, subscription: Subscription, last: int) -> None:
         if subscription in self._subscriptions.of(subscription.topic):

@@ -13,8 +13,15 @@ from anyport.stores.sqlite_thread import SqliteThread
 SWEEPS = 10
 """How often per ``stream_idle_s`` a process that appends drops what has expired."""
 
+SWEEP_STREAMS = 500
+"""Most streams that are read at a time to be dropped."""
+
 STRIDES = 16
 """A process looks at the size of the log each time it has appended this fraction of ``log_bytes``."""
+
+
+_COLUMNS = "id, first, last, bytes, ended, used"
+_Row = tuple[int, int, int, int, int, float]
 
 
 class _Stream(NamedTuple):
@@ -24,6 +31,10 @@ class _Stream(NamedTuple):
     bytes: int
     ended: int
     used: float
+
+    @property
+    def cost(self) -> int:
+        return self.bytes + (self.last - self.first + 1) * EVENT_COST + STREAM_COST
 
 
 class SqliteEvents:
@@ -121,55 +132,54 @@ class SqliteEvents:
     def _tidy(self, connection: sqlite3.Connection, now: float, size: int) -> None:
         """Drop what has expired or is too much in all, now and then."""
         if now >= self._sweep_at:
-            self._sweep_at = now + self._limits.stream_idle_s / SWEEPS
-            for stream in _oldest(connection, "first <= last AND used < ?", now - self._limits.stream_idle_s):
+            expired = _oldest(connection, "first <= last AND used < ?", now - self._limits.stream_idle_s)
+            for stream in expired:
                 _retire(connection, stream)
+            # The next append goes on where this one found too many.
+            if len(expired) < SWEEP_STREAMS:
+                self._sweep_at = now + self._limits.stream_idle_s / SWEEPS
         self._appended += size + EVENT_COST
         if self._appended >= self._limits.log_bytes / STRIDES:
             self._appended = 0
             self._shrink(connection)
 
     def _shrink(self, connection: sqlite3.Connection) -> None:
+        """Drop the oldest events until the log is within its bound; then numbers, should they alone be too many."""
         (cost,) = connection.execute(
             "SELECT total(bytes + (last - first + 1) * ? + ?) FROM streams", (EVENT_COST, STREAM_COST)
         ).fetchone()
-        if cost <= self._limits.log_bytes:
-            return
-        for stream in _oldest(connection, "first <= last"):
-            cost -= stream.bytes + (stream.last - stream.first + 1) * EVENT_COST
-            _retire(connection, stream)
-            if cost <= self._limits.log_bytes:
-                return
-        # Only numbers are left, and they alone are too many.
-        for stream in _oldest(connection, "first > last"):
-            cost -= STREAM_COST
-            _drop(connection, stream.id)
-            if cost <= self._limits.log_bytes:
-                return
+        for condition in ("first <= last", "first > last"):
+            while cost > self._limits.log_bytes and (streams := _oldest(connection, condition)):
+                for stream in streams:
+                    kept = _retire(connection, stream) if stream.first <= stream.last else _drop(connection, stream)
+                    cost -= stream.cost - (0 if kept is None else kept.cost)
+                    if cost <= self._limits.log_bytes:
+                        return
 
 
 def drop_streams(connection: sqlite3.Connection, name: bytes) -> None:
     """Drop the stream of a name and those below it, inside the transaction of the caller."""
-    streams: list[tuple[int]] = connection.execute(
+    rows: list[_Row] = connection.execute(
         # "0" follows "/": the range holds every name that begins with name and "/".
-        "SELECT id FROM streams WHERE name = ? OR (name > ? AND name < ?)",
+        f"SELECT {_COLUMNS} FROM streams WHERE name = ? OR (name > ? AND name < ?)",  # noqa: S608 - our own constants
         (name, name + b"/", name + b"0"),
     ).fetchall()
-    for (stream,) in streams:
-        _drop(connection, stream)
+    for row in rows:
+        _drop(connection, _Stream(*row))
 
 
 def _find(connection: sqlite3.Connection, name: bytes) -> _Stream | None:
-    row: tuple[int, int, int, int, int, float] | None = connection.execute(
-        "SELECT id, first, last, bytes, ended, used FROM streams WHERE name = ?", (name,)
+    row: _Row | None = connection.execute(
+        f"SELECT {_COLUMNS} FROM streams WHERE name = ?",  # noqa: S608 - our own constants
+        (name,),
     ).fetchone()
     return None if row is None else _Stream(*row)
 
 
 def _oldest(connection: sqlite3.Connection, condition: str, *values: float) -> list[_Stream]:
-    rows: list[tuple[int, int, int, int, int, float]] = connection.execute(
-        f"SELECT id, first, last, bytes, ended, used FROM streams WHERE {condition} ORDER BY used",  # noqa: S608 - constants
-        values,
+    rows: list[_Row] = connection.execute(
+        f"SELECT {_COLUMNS} FROM streams WHERE {condition} ORDER BY used LIMIT ?",  # noqa: S608 - our own constants
+        (*values, SWEEP_STREAMS),
     ).fetchall()
     return [_Stream(*row) for row in rows]
 
@@ -182,13 +192,12 @@ def _begin(connection: sqlite3.Connection, name: bytes, now: float) -> _Stream:
 def _retire(connection: sqlite3.Connection, stream: _Stream) -> _Stream | None:
     """Drop the events of a stream; if more may come keep its numbers, and return it as it is then."""
     if stream.ended:
-        _drop(connection, stream.id)
-        return None
+        return _drop(connection, stream)
     connection.execute("DELETE FROM events WHERE stream = ?", (stream.id,))
     connection.execute("UPDATE streams SET first = last + 1, bytes = 0 WHERE id = ?", (stream.id,))
     return stream._replace(first=stream.last + 1, bytes=0)
 
 
-def _drop(connection: sqlite3.Connection, stream: int) -> None:
-    connection.execute("DELETE FROM events WHERE stream = ?", (stream,))
-    connection.execute("DELETE FROM streams WHERE id = ?", (stream,))
+def _drop(connection: sqlite3.Connection, stream: _Stream) -> None:
+    connection.execute("DELETE FROM events WHERE stream = ?", (stream.id,))
+    connection.execute("DELETE FROM streams WHERE id = ?", (stream.id,))

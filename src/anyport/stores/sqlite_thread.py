@@ -78,18 +78,23 @@ class SqliteThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
+    def is_running(self) -> bool:
+        """Tell whether it works for the loop of the caller."""
+        return self._jobs is not None and self._loop is asyncio.get_running_loop()
+
     async def start(self) -> None:
         """Open the file on a new thread.
 
         Raises:
             StoreUnusable: It cannot be opened.
         """
+        loop = self._loop = asyncio.get_running_loop()
         if self._jobs is not None:
-            return
-        self._loop = asyncio.get_running_loop()
+            # The loop that it worked for is gone without having closed the store.
+            self._jobs.put(_Ticket(None, loop.create_future()))
         self._jobs = jobs = SimpleQueue[_Ticket]()
         self.watch = None
-        opened = _Ticket(None, self._loop.create_future())
+        opened = _Ticket(None, loop.create_future())
         # A daemon: a process that ends without closing the store is not held up, and nothing acknowledged is lost.
         self._thread = threading.Thread(target=self._serve, args=(jobs, opened), name="anyport-sqlite", daemon=True)
         self._thread.start()

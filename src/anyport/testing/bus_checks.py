@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from anyport.stores.base import Store, StoreClosed, StoreLimits, SubscriptionLost
@@ -151,16 +151,17 @@ async def _check_overflow(harness: StoreHarness, limits: StoreLimits, message: b
 
 
 async def _expect_closed(store: Store) -> None:
-    for attempt in (
-        store.sessions.create("s", b"", None),
-        store.sessions.get("s"),
-        store.sessions.update("s", b""),
-        store.sessions.delete("s"),
-        store.sessions.hold("s").__aenter__(),
-        store.events.append("s/1", b""),
-        store.events.read("s/1", 0),
-        store.events.forget("s"),
-        store.bus.publish("topic", b""),
-        store.bus.subscribe("topic").__aenter__(),
-    ):
-        await refused(StoreClosed, attempt, "using a store that is not started, or closed")
+    uses: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: store.sessions.create("s", b"", None),
+        lambda: store.sessions.get("s"),
+        lambda: store.sessions.update("s", b""),
+        lambda: store.sessions.delete("s"),
+        lambda: store.sessions.hold("s").__aenter__(),
+        lambda: store.events.append("s/1", b""),
+        lambda: store.events.read("s/1", 0),
+        lambda: store.events.forget("s"),
+        lambda: store.bus.publish("topic", b""),
+        lambda: store.bus.subscribe("topic").__aenter__(),
+    )
+    for use in uses:
+        await refused(StoreClosed, use(), "using a store that is not started, or closed")

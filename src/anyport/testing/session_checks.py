@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anyport.stores.base import Store, StoreFull, StoreLimits, StreamLost
-from anyport.testing.store_harness import ODD_NAMES, StoreHarness, equal, refused
+from anyport.testing.store_harness import ODD_NAMES, StoreHarness, equal, refused, true
 
 IDLE_S = 2.0
 """``session_idle_s`` where a check lets sessions expire, in seconds."""
@@ -23,14 +23,14 @@ async def check_rows(harness: StoreHarness) -> None:
             await one.sessions.create(name, repr(name).encode() + b"\x00\xff", name)
         for name in ODD_NAMES:
             equal(await other.sessions.get(name), repr(name).encode() + b"\x00\xff", f"the row of {name!r}")
-            equal(await other.sessions.update(name, b"new"), True, f"updating {name!r}")
+            true(await other.sessions.update(name, b"new"), f"updating {name!r}")
             equal(await one.sessions.get(name), b"new", f"the row of {name!r} after an update")
-            equal(await one.sessions.update(name, b""), True, f"updating {name!r}")
+            true(await one.sessions.update(name, b""), f"updating {name!r}")
             equal(await other.sessions.get(name), b"", f"the empty row of {name!r}")
-            equal(await one.sessions.delete(name), True, f"deleting {name!r}")
-            equal(await one.sessions.delete(name), False, f"deleting {name!r} again")
+            true(await one.sessions.delete(name), f"deleting {name!r}")
+            true(not await one.sessions.delete(name), f"deleting {name!r} again")
             equal(await other.sessions.get(name), None, f"the row of {name!r} after it was deleted")
-            equal(await other.sessions.update(name, b"x"), False, f"updating {name!r} after it was deleted")
+            true(not await other.sessions.update(name, b"x"), f"updating {name!r} after it was deleted")
             equal(await one.sessions.get(name), None, f"the row of {name!r}, which an update must not bring back")
 
 
@@ -65,10 +65,11 @@ async def check_row_limit(harness: StoreHarness) -> None:
     async with harness.running(StoreLimits(session_bytes=1_000)) as store:
         for size in (999, 1_000):
             await store.sessions.create(f"{size}", bytes(size), None)
-            equal(await store.sessions.update(f"{size}", bytes(size)), True, f"a row of {size} bytes")
-        for attempt in (store.sessions.create("a", bytes(1_001), None), store.sessions.update("999", bytes(1_001))):
-            full = await refused(StoreFull, attempt, "a row one byte too large")
-            equal(full.limit, "session_bytes", "the limit that is named")
+            true(await store.sessions.update(f"{size}", bytes(size)), f"a row of {size} bytes")
+        full = await refused(StoreFull, store.sessions.create("a", bytes(1_001), None), "a row one byte too large")
+        equal(full.limit, "session_bytes", "the limit that is named")
+        full = await refused(StoreFull, store.sessions.update("999", bytes(1_001)), "a row one byte too large")
+        equal(full.limit, "session_bytes", "the limit that is named")
         equal(await store.sessions.get("a"), None, "the session that was refused")
         equal(await store.sessions.get("999"), bytes(999), "the row that stayed")
 
@@ -81,12 +82,12 @@ async def check_expiry(harness: StoreHarness) -> None:
         for store in (one, other, one):
             await harness.advance(ALIVE_S)
             equal(await store.sessions.get("read"), b"r", "a session that is read now and then")
-            equal(await store.sessions.update("written", b"w"), True, "a session that is written now and then")
+            true(await store.sessions.update("written", b"w"), "a session that is written now and then")
         await refused(StoreFull, one.sessions.create("third", b"", None), "one session too many")
         await harness.advance(GONE_S)
         equal(await other.sessions.get("read"), None, "a session that nobody has used")
-        equal(await one.sessions.update("written", b"w"), False, "updating a session that nobody has used")
-        equal(await one.sessions.delete("written"), False, "deleting a session that nobody has used")
+        true(not await one.sessions.update("written", b"w"), "updating a session that nobody has used")
+        true(not await one.sessions.delete("written"), "deleting a session that nobody has used")
         for name in ("third", "fourth"):
             await one.sessions.create(name, b"", None)
         await refused(StoreFull, other.sessions.create("fifth", b"", None), "one session too many")
@@ -102,7 +103,7 @@ async def check_holds(harness: StoreHarness) -> None:
             equal(await store.sessions.get("a"), b"row", "a session that is held")
             await harness.advance(GONE_S)
             await _fill(store)
-            equal(await store.sessions.update("a", b"new"), True, "updating a session that is held")
+            true(await store.sessions.update("a", b"new"), "updating a session that is held")
             await harness.advance(GONE_S)
         await harness.advance(ALIVE_S)
         equal(await store.sessions.get("a"), b"new", "a session that was held until just now")
@@ -118,7 +119,7 @@ async def check_holds_of_nothing(harness: StoreHarness) -> None:
         equal(await store.sessions.get("unknown"), None, "an unknown session that was held")
         await store.sessions.create("a", b"row", "owner")
         async with store.sessions.hold("a"):
-            equal(await store.sessions.delete("a"), True, "deleting a session that is held")
+            true(await store.sessions.delete("a"), "deleting a session that is held")
             equal(await store.sessions.get("a"), None, "a session that was deleted while it was held")
         equal(await store.sessions.get("a"), None, "a session that was deleted while it was held")
         await _fill(store, 2)

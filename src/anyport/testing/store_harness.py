@@ -70,6 +70,16 @@ def equal(actual: object, expected: object, what: str) -> None:
         raise AssertionError(f"{what}: {_short(actual)} instead of {_short(expected)}")
 
 
+def true(condition: bool, what: str) -> None:
+    """Check what a call said.
+
+    Raises:
+        AssertionError: It said the opposite.
+    """
+    if not condition:
+        raise AssertionError(f"{what}: the result says the opposite")
+
+
 async def within(awaitable: Awaitable[T], what: str) -> T:
     """Wait for something that should come at once.
 

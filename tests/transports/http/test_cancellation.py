@@ -13,7 +13,7 @@ import pytest
 from anyport import Context, Server
 from anyport.protocol.limits import Limits
 from anyport.protocol.types.json import JsonObject
-from tests.transports.http.driver import WAIT, Exchange, call, legacy, open_session, post, start, text_of
+from tests.drivers.asgi import WAIT, Exchange, call, legacy, open_session, post, start, text_of
 
 LASTING = Limits(first_byte_s=60)
 

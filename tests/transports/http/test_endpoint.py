@@ -11,7 +11,7 @@ import pytest
 from anyport import Context, Server
 from anyport.errors import McpError
 from anyport.protocol.types.json import JsonObject
-from tests.transports.http.driver import (
+from tests.drivers.asgi import (
     LEGACY,
     MODERN,
     Exchange,

@@ -16,7 +16,7 @@ from anyport.protocol.calls import META_LOG_LEVEL
 from anyport.protocol.limits import Limits
 from anyport.protocol.types.json import JsonObject
 from anyport.serving.asgi import AsgiApp
-from tests.transports.http.driver import (
+from tests.drivers.asgi import (
     AsgiCallable,
     Event,
     Exchange,

@@ -81,6 +81,12 @@ for message in legacy("2025-03-26"):
         '{"jsonrpc": "2.0", "id": %d, "error": "no object"}',
         '{"jsonrpc": "1.0", "id": %d, "result": {}}',
         '{"jsonrpc": "2.0", "id": %d}',
+        '{"jsonrpc": "2.0", "id": %d, "result": {"a": "\\ud800"}}',
+        '{"jsonrpc": "2.0", "id": %d, "result": {"a": NaN}}',
+        '{"jsonrpc": "2.0", "id": %d, "result": {"a": 1, "a": 2}}',
+        '{"jsonrpc": "2.0", "id": %d, "result": {"a": ' + "[" * 70 + "]" * 70 + "}}",
+        '{"jsonrpc": "2.0", "id": %d, "result": {"a": ' + "[" * 30_000 + "]" * 30_000 + "}}",
+        '{"jsonrpc": "2.0", "id": %d, "result": {',
     ],
 )
 async def test_an_answer_that_is_no_message(answer: str) -> None:
@@ -96,6 +102,18 @@ for message in modern():
         with pytest.raises(RemoteProtocolError, match="The server's answer is no valid message"):
             await client.call_tool("bad")
         assert (await client.call_tool("good")).data == "fine"
+
+
+async def test_an_answer_that_is_not_utf_8() -> None:
+    """RPC-01, D01."""
+    body = r"""
+for message in modern():
+    sys.stdout.buffer.write(b'{"jsonrpc": "2.0", "result": {"a": "\xff"}, "id": %d}\n' % message["id"])
+    sys.stdout.flush()
+"""
+    async with Client(scripted(body)) as client:
+        with pytest.raises(RemoteProtocolError, match="The server's answer is no valid message: Invalid JSON"):
+            await client.call_tool("any")
 
 
 async def test_a_line_over_the_limit() -> None:

@@ -101,8 +101,8 @@ def test_a_session_of_its_own_is_spared() -> None:
 
 EXIT = """
 import ctypes, sys, threading
-from anyport.transports.stdio.process import exit_within
-timer = exit_within(0.1, children=True)
+from anyport.transports.stdio.process import ExitTimer
+timer = ExitTimer(0.1, children=True)
 print("printed", end="")
 {rest}
 """

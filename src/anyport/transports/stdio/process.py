@@ -14,6 +14,7 @@ from typing import Final
 
 _PROC: Final = Path("/proc")
 _PARENT_POLL_S: Final = 0.5
+_FLUSH_S: Final = 0.2
 _KILL: Final[int] = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
@@ -53,23 +54,33 @@ def end_descendants(patience_s: float = 0.3) -> None:
     _signal_all({*alive, *_ours()}, _KILL)
 
 
-def exit_within(seconds: float, *, children: bool) -> threading.Timer:
-    """End this process with status 0 when the time is up, whatever its threads are doing then.
+class ExitTimer:
+    """Ends this process with status 0 when the time is up, whatever its threads are doing then.
 
-    For the end alone: a tool may block the event loop, a thread may never return, and nobody waits for either.
+    For the end alone: a tool may block the event loop, a thread may never return, and nobody waits for either. It runs
+    from the start; `cancel` takes it back.
 
     Args:
         seconds: Time from now.
         children: End the descendants, too.
-
-    Returns:
-        A timer that runs; its ``cancel`` takes it back.
     """
-    timer = threading.Timer(seconds, _exit, (children,))
-    timer.name = "anyport-exit"
-    timer.daemon = True
-    timer.start()
-    return timer
+
+    def __init__(self, seconds: float, *, children: bool) -> None:
+        # Who holds the lock of a stream may never give it back: the pipe behind it is full, or its thread is stuck. So
+        # there is a second timer, and not a thread that only flushes: at this time no thread may be startable any more.
+        self._timers = (
+            threading.Timer(seconds, _leave, (children,)),
+            threading.Timer(seconds + _FLUSH_S, os._exit, (0,)),
+        )
+        for timer in self._timers:
+            timer.name = "anyport-exit"
+            timer.daemon = True
+            timer.start()
+
+    def cancel(self) -> None:
+        """Let the process live."""
+        for timer in self._timers:
+            timer.cancel()
 
 
 class ParentWatch:
@@ -100,14 +111,11 @@ class ParentWatch:
         self._died()
 
 
-def _exit(children: bool) -> None:
+def _leave(children: bool) -> None:
     try:
         if children:
             end_descendants(0.05)
-        # Who holds the lock of a stream may never give it back: the pipe behind it is full, or its thread is stuck.
-        flush = threading.Thread(target=_flush, name="anyport-flush", daemon=True)
-        flush.start()
-        flush.join(0.1)
+        _flush()
     finally:
         os._exit(0)
 

@@ -214,8 +214,12 @@ def start(
     raw = [(name.encode(), value.encode("latin-1")) for name, value in fields.items() if value is not None]
     whole: MutableMapping[str, object] = {
         "type": "http",
+        "http_version": "1.1",
+        "scheme": "http",
         "method": method,
         "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
         "root_path": "",
         "headers": raw,
         "client": ("127.0.0.1", 50000),
