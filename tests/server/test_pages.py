@@ -240,7 +240,7 @@ def test_a_restart_may_repeat_but_leaves_nothing_out(before: int, after: int, si
         try:
             page = new.page(cursor)
         except InvalidParams:
-            # The new process has not issued that many: the client begins again (CCH-04).
+            # The new process has not issued that many: the client begins again.
             seen, page = [], new.page()
         seen, cursor = [*seen, *page.entries], page.next_cursor
     assert {"a", "b", "c", "d", "e"} <= set(seen)

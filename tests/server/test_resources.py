@@ -1,4 +1,4 @@
-"""Resources: declared, listed, read, not found (RSC-01, RSC-02, TOOL-01, ICO-01, CCH-01)."""
+"""Resources: declared, listed, read, not found (RSC-01, RSC-02, TOOL-01, CCH-01)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _shop() -> Server:
 
 @EVERY
 async def test_lists_say_what_the_revision_knows(revision: Revision) -> None:
-    """ICO-01: icons are passed on as they are; older revisions get the fields that they have."""
+    """Icons are passed on as they are; older revisions get the fields that they have."""
     (resource,) = await items(_shop(), "resources/list", revision)
     (template,) = await items(_shop(), "resources/templates/list", revision)
     named = {"name", "description", "mimeType", "annotations"}
@@ -334,7 +334,7 @@ async def test_what_was_read_may_be_kept_as_long_as_it_says() -> None:
 
 @pytest.mark.parametrize("extra", [{"inputResponses": {}}, {"requestState": "x"}])
 async def test_an_answered_question_is_not_kept(extra: dict[str, object]) -> None:
-    """CCH-02: the result of a retry depends on more than the parameters that identify it."""
+    """The result of a retry depends on more than the parameters that identify it."""
     server = Server("test")
     server.resource("t://kept", name="kept", cache_ttl=60, cache_scope="public")(lambda: "")
     result = await judged(server, "resources/read", {"uri": "t://kept", **extra})

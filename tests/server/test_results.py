@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 
 from anyport import Audio, File, Image, Server
 from anyport.errors import LocalProtocolError
-from anyport.protocol.revisions import LATEST_LEGACY, V2025_03_26
+from anyport.protocol.revisions import LATEST_LEGACY, REVISIONS, V2025_03_26
 from anyport.protocol.types import CallToolResult, EmbeddedResource, ResourceContents, ResourceLink, TextContent
 from anyport.protocol.types.json import JsonObject, JsonValue
 from anyport.server.declarations import DeclarationError
@@ -240,6 +240,29 @@ async def test_revisions_without_structured_content() -> None:
     assert "structuredContent" in await call_tool(server, "make", revision=LATEST_LEGACY)
     old = await call_tool(server, "make", revision=V2025_03_26)
     assert old == {"content": [{"type": "text", "text": "3"}]}
+
+
+async def test_content_that_a_revision_does_not_know() -> None:
+    """Blocks that are younger than the session are told in words, not sent."""
+    link = ResourceLink(uri="a://b", name="b", title="The b")
+    server = _returning(list[Audio | ResourceLink], [Audio(b"x"), link])
+    kinds = {
+        row.name: [
+            block["type"]
+            for block in cast("list[JsonObject]", (await call_tool(server, "make", revision=row))["content"])
+        ]
+        for row in REVISIONS
+    }
+    assert kinds == {
+        "2024-11-05": ["text", "text"],
+        "2025-03-26": ["audio", "text"],
+        "2025-06-18": ["audio", "resource_link"],
+        "2025-11-25": ["audio", "resource_link"],
+        "2026-07-28": ["audio", "resource_link"],
+    }
+    told = await call_tool(server, "make", revision=REVISIONS[0])
+    assert "audio/wav" in text_of(told)
+    assert cast("list[dict[str, str]]", told["content"])[1]["text"] == "The b: a://b"
 
 
 def test_files(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
-_ID = re.compile(r"\b[A-Z]{2,5}-\d\d\b")
+_ID = re.compile(r"\b(?!UTF)[A-Z]{2,5}-\d\d\b")
 
 
 def _requirements() -> dict[str, dict[str, str]]:

@@ -172,6 +172,8 @@ class Context(Generic[StateT]):
         if token is None or progress <= self._progress:
             return _DONE
         self._progress = progress
+        if self._call.revision.lacks("2025-03-26"):
+            message = None
         params = ProgressNotificationParams(progress_token=token, progress=progress, total=total, message=message)
         return self._send("notifications/progress", params)
 

@@ -10,14 +10,15 @@ from pydantic import ValidationError
 
 from anyport.protocol.calls import Call, Reply
 from anyport.protocol.errors import InvalidParams, LocalProtocolError, MethodNotFound
-from anyport.protocol.types import GetPromptResult, Icon, ListPromptsResult, Prompt, PromptArgument
+from anyport.protocol.revisions import Revision
+from anyport.protocol.types import GetPromptResult, Icon, ListPromptsResult, Prompt, PromptArgument, PromptMessage
 from anyport.protocol.types.json import JsonObject, JsonValue
 from anyport.server.context import Context, Surroundings
 from anyport.server.declarations import DeclarationError, name_of
 from anyport.server.functions import Functions, description_of
 from anyport.server.messages import messages_of
 from anyport.server.pages import PAGE_SIZE, Catalogue
-from anyport.server.revision_fields import for_revision
+from anyport.server.revision_fields import content_for_revision, for_revision
 from anyport.server.signature import AnyFunction, Signature, compile_signature, input_errors
 from anyport.server.text_arguments import describe, properties_of, text_form
 
@@ -121,10 +122,13 @@ class Prompts:
         with self._functions.reported("prompt", prompt.definition.name):
             value = await self._functions.run(prompt.function, prompt.signature, arguments, context)
             if isinstance(value, GetPromptResult):
-                # The envelope is filled in later, for one revision: the author's own object stays as it is.
-                return copy.copy(value)
-            messages = await messages_of(value, self._functions.pool)
-        return GetPromptResult(messages=messages, description=prompt.definition.description)
+                # The rest is filled in for one revision: the author's own object stays as it is.
+                result = copy.copy(value)
+            else:
+                messages = await messages_of(value, self._functions.pool)
+                result = GetPromptResult(messages=messages, description=prompt.definition.description)
+        result.messages = _for_revision(result.messages, call.revision)
+        return result
 
     def _check_offered(self, call: Call) -> None:
         # Without the capability there is no such method (2026-07-28, prompts, "Capabilities").
@@ -153,6 +157,14 @@ def _bind(prompt: RegisteredPrompt, arguments: JsonValue) -> dict[str, object]:
         return prompt.signature.bind_text(texts)
     except ValidationError as error:
         raise InvalidParams(input_errors(error, prompt.signature.schema)) from None
+
+
+def _for_revision(messages: list[PromptMessage], revision: Revision) -> list[PromptMessage]:
+    return [
+        PromptMessage(message.role, content)
+        for message in messages
+        for content in content_for_revision([message.content], revision)
+    ]
 
 
 def _compile(name: str, function: AnyFunction, options: PromptOptions, names: Mapping[str, object]) -> RegisteredPrompt:

@@ -1,4 +1,4 @@
-"""What a revision knows of the things that a server lists: later fields are left out for older peers."""
+"""What a revision knows of what a server lists and says: older peers get nothing that is too young for them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from msgspec import Struct, structs
 from anyport.protocol.revisions import Revision
 from anyport.protocol.types import (
     Annotations,
+    AudioContent,
+    ContentBlock,
     Implementation,
     Prompt,
     PromptArgument,
     Resource,
+    ResourceLink,
     ResourceTemplate,
     ServerCapabilities,
+    TextContent,
     Tool,
 )
 
@@ -62,6 +66,24 @@ def for_revision(value: StructT, revision: Revision) -> StructT:
         if fitting is not held:
             changes[field] = fitting
     return structs.replace(value, **changes) if changes else value
+
+
+def content_for_revision(content: list[ContentBlock], revision: Revision) -> list[ContentBlock]:
+    """Return content with each block that a revision does not know told in words.
+
+    Args:
+        content: What a tool returned.
+        revision: The revision of the request.
+    """
+    return [_block_for_revision(block, revision) for block in content]
+
+
+def _block_for_revision(block: ContentBlock, revision: Revision) -> ContentBlock:
+    if isinstance(block, AudioContent) and revision.lacks("2025-03-26"):
+        return TextContent(text=f"(sound of type {block.mime_type}, which this client cannot take)")
+    if isinstance(block, ResourceLink) and revision.lacks("2025-06-18"):
+        return TextContent(text=f"{block.title or block.name}: {block.uri}")
+    return block
 
 
 def _fitting(held: object, revision: Revision) -> object:

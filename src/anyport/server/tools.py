@@ -22,7 +22,7 @@ from anyport.server.foreign_schemas import ForeignSchema, compile_schema
 from anyport.server.functions import Functions, description_of
 from anyport.server.pages import PAGE_SIZE, Catalogue
 from anyport.server.results import Output, compile_output, failed
-from anyport.server.revision_fields import for_revision
+from anyport.server.revision_fields import content_for_revision, for_revision
 from anyport.server.signature import (
     AnyFunction,
     Signature,
@@ -160,6 +160,7 @@ class Tools:
             return failed(self._functions.describe("tool", tool.definition.name, error))
         if not call.revision.structured_output:
             result.structured_content = UNSET
+            result.content = content_for_revision(result.content, call.revision)
         return result
 
     def _find(self, name: object) -> RegisteredTool:

@@ -61,7 +61,7 @@ WRAPPED: Final[dict[str, object]] = {
 PLAIN_TEXTS: Final[dict[str, list[object]]] = {
     "result_str": ["plain \u2028 text"],
     "result_none": [],
-    "result_bytes": [json.dumps(base64.b64encode(b"\x00\xffbytes").decode())],
+    "result_bytes": [base64.b64encode(b"\x00\xffbytes").decode()],
     "result_unannotated_int": ["4"],
     "result_unannotated_alias": ['[{"unitPrice":1.5,"doubled":3.0}]'],
     "unstructured_model": ['{"name":"w","parts":[{"id":1,"label":null}],"made":"2026-07-28T12:30:00Z","by":"hand"}'],

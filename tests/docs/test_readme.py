@@ -1,0 +1,65 @@
+"""Every snippet of the README runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.drivers.http_server import HttpProcess
+
+ROOT = Path(__file__).parents[2]
+WAIT = 30.0
+_SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _snippets() -> list[str]:
+    return _SNIPPET.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+def _anyport(*arguments: str) -> str:
+    """Return what a command prints; it must succeed."""
+    command = [sys.executable, "-m", "anyport", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=WAIT, check=False, stdin=subprocess.DEVNULL)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_lengths_are_as_promised() -> None:
+    """A server in ten lines, a client in five or so."""
+    server, client, _ = _snippets()
+    assert len([line for line in server.splitlines() if line.strip()]) <= 10
+    assert len([line for line in client.splitlines() if line.strip()]) <= 7
+
+
+def test_server_and_commands(tmp_path: Path) -> None:
+    """S24-like: the first snippet, saved as server.py, listed and called as the README shows."""
+    file = tmp_path / "server.py"
+    file.write_text(_snippets()[0], encoding="utf-8")
+    assert "price" in _anyport("list", str(file))
+    assert "price" in _anyport("list", "--", sys.executable, str(file))
+    assert "3.0" in _anyport("call", str(file), "price", "item=pen", "count=2")
+
+
+def test_client(tmp_path: Path) -> None:
+    """The second snippet, against the first one over HTTP."""
+    server, client = tmp_path / "server.py", tmp_path / "client.py"
+    source = _snippets()[0]
+    assert "server.run()  #" in source
+    server.write_text(source.replace("server.run()  #", "server.run('http', port=0)  #"), encoding="utf-8")
+    with HttpProcess(server) as process:
+        source = _snippets()[1]
+        assert "http://127.0.0.1:8000/mcp" in source
+        client.write_text(source.replace("127.0.0.1:8000", f"127.0.0.1:{process.port}"), encoding="utf-8")
+        ended = subprocess.run([sys.executable, str(client)], capture_output=True, text=True, timeout=WAIT, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "3.0\n"), ended.stderr
+
+
+def test_what_a_tool_can_be(tmp_path: Path) -> None:
+    file = tmp_path / "shop.py"
+    file.write_text(_snippets()[2], encoding="utf-8")
+    listed = _anyport("list", str(file))
+    assert "order" in listed
+    assert "picture" in listed
+    assert "4.5" in _anyport("call", str(file), "order", "item=pen", "count=3")
