@@ -178,13 +178,11 @@ def usual_headers(message: JsonValue | bytes) -> dict[str, str]:
         "content-type": "application/json",
         "accept": "application/json, text/event-stream",
     }
-    params = message.get("params") if isinstance(message, dict) else None
-    if (
-        isinstance(message, dict)
-        and isinstance(params, dict)
-        and META_VERSION in cast("JsonObject", params.get("_meta", {}))
-    ):
-        found |= build_headers(str(message["method"]), params)
+    if isinstance(message, dict):
+        method, params = message.get("method"), message.get("params")
+        meta = params.get("_meta") if isinstance(params, dict) else None
+        if isinstance(method, str) and isinstance(params, dict) and isinstance(meta, dict) and META_VERSION in meta:
+            found |= build_headers(method, params)
     return found
 
 

@@ -172,6 +172,7 @@ class StdioProcess:
         command: Program and arguments, or a Python file.
         env: Its environment; default `environment()`.
         stdin: Its standard input instead of a pipe: a descriptor or an open file.
+        stderr: Its standard error instead of a pipe that is read.
         reading: Whether its output is read from the start; else `read_output` begins to.
     """
 
@@ -181,6 +182,7 @@ class StdioProcess:
         *arguments: str,
         env: Mapping[str, str] | None = None,
         stdin: int | IO[bytes] = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
         reading: bool = True,
     ) -> None:
         line = [sys.executable, str(command)] if isinstance(command, Path) else list(command)
@@ -188,7 +190,7 @@ class StdioProcess:
             [*line, *arguments],
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             env=environment() if env is None else env,
         )
         self.pid = self.process.pid
@@ -197,7 +199,8 @@ class StdioProcess:
         self._stderr = bytearray()
         self._said = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._start(self._read_stderr)
+        if stderr == subprocess.PIPE:
+            self._start(self._read_stderr)
         if reading:
             self.read_output()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -141,6 +142,30 @@ def test_without_stderr(closing: str) -> None:
             assert [server.answer(number).text for number in range(3)] == ["/dev/null"] * 3
         ended = make_all_noise(server, "modern")
     assert (ended.status, ended.messages, ended.stderr) == (0, [], "")
+
+
+def test_a_stderr_that_the_author_has_closed() -> None:
+    """D23: neither the warning nor the prints make a tool fail."""
+    with StdioProcess(NOISY, "no stderr") as server:
+        server.send(call(1, "by_print"), call(2, "by_print"))
+        assert (server.answer(1).text, server.answer(2).text) == ("done", "done")
+        ended = server.end()
+    assert (ended.status, ended.messages) == (0, [])
+
+
+def test_a_stderr_that_the_client_has_closed() -> None:
+    """D23: what nobody reads makes no tool fail, and the server ends as it should."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with StdioProcess(NOISY, stderr=theirs) as server:
+        os.close(theirs)
+        for name in ("by_print", "by_print_async", "by_thread", "by_logging", "ask_user"):
+            server.send(call(name, name), call(name + "!", name))
+            assert server.answer(name).text == server.answer(name + "!").text or name == "ask_user"
+        server.send(call(1, "by_print"))
+        assert server.answer(1).text == "done"
+        ended = server.end()
+    assert (ended.status, ended.messages) == (0, [])
 
 
 def test_stderr_into_stdout() -> None:

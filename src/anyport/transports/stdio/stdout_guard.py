@@ -127,13 +127,15 @@ class _Watched(io.TextIOBase):
         """
         if self.strict:
             raise LocalProtocolError(f"{_place()} wrote to stdout, which belongs to the protocol: {text[:80]!r}")
-        if self._retired:
-            with contextlib.suppress(OSError):
+        # A client that has closed stderr does not want to see it: no reason for a tool to fail.
+        with contextlib.suppress(OSError):
+            if self._retired:
                 os.write(1, text.encode(self.encoding, "backslashreplace"))
-            return len(text)
-        if not self._told:
-            self._tell()
-        return self._stream.write(text)
+            else:
+                if not self._told:
+                    self._tell()
+                self._stream.write(text)
+        return len(text)
 
     def retire(self) -> None:
         """Warn nobody any more, and keep no lock while writing.
@@ -145,7 +147,8 @@ class _Watched(io.TextIOBase):
 
     def flush(self) -> None:
         """Flush what was written."""
-        self._stream.flush()
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
     def fileno(self) -> int:
         """Return the descriptor, which is 1 and leads to stderr."""
@@ -183,7 +186,8 @@ class _Watched(io.TextIOBase):
             if self._told:
                 return
             self._told = True
-        if sys.stderr is not None:
+        # None where descriptor 2 was closed at the start; the author may have closed it, too.
+        if sys.stderr is not None and not sys.stderr.closed:
             sys.stderr.write(f"anyport: {_place()} wrote to stdout, which belongs to the protocol; it goes to stderr\n")
 
 

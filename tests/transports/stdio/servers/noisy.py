@@ -1,6 +1,6 @@
 """A server that writes to stdout in every way there is.
 
-python noisy.py [plain | named | strict]
+python noisy.py [plain | named | strict | no stderr]
 """
 
 from __future__ import annotations
@@ -140,5 +140,8 @@ if __name__ == "__main__":
         server.run()
     elif mode == "named":
         server.run(transport="stdio")
+    elif mode == "no stderr":
+        sys.stderr.close()
+        server.run()
     else:
         server.run(strict_stdout=True)
