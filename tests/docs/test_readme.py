@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
+from anyport import Server
 from tests.drivers.http_server import HttpProcess
+from tests.server.calling import ask, make_call
 
 ROOT = Path(__file__).parents[2]
 WAIT = 30.0
@@ -28,7 +32,7 @@ def _anyport(*arguments: str) -> str:
 
 def test_lengths_are_as_promised() -> None:
     """A server in ten lines, a client in five or so."""
-    server, client, _ = _snippets()
+    server, client, *_ = _snippets()
     assert len([line for line in server.splitlines() if line.strip()]) <= 10
     assert len([line for line in client.splitlines() if line.strip()]) <= 7
 
@@ -54,6 +58,21 @@ def test_client(tmp_path: Path) -> None:
         client.write_text(source.replace("127.0.0.1:8000", f"127.0.0.1:{process.port}"), encoding="utf-8")
         ended = subprocess.run([sys.executable, str(client)], capture_output=True, text=True, timeout=WAIT, check=False)
     assert (ended.returncode, ended.stdout) == (0, "3.0\n"), ended.stderr
+
+
+async def test_resources_and_prompts(tmp_path: Path) -> None:
+    names: dict[str, object] = {}
+    exec(compile(_snippets()[3], "README.md", "exec"), names)  # noqa: S102 - our own text
+    server = names["server"]
+    assert isinstance(server, Server)
+    listed = await ask(server, make_call("resources/templates/list"))
+    assert len(cast("list[object]", listed["resourceTemplates"])) == 2
+    read = await ask(server, make_call("resources/read", {"uri": "shop://items/pen"}))
+    assert json.loads(cast("list[dict[str, str]]", read["contents"])[0]["text"]) == {"name": "pen", "price": 1.5}
+    params = {"ref": {"type": "ref/prompt", "name": "advert"}, "argument": {"name": "tone", "value": "l"}}
+    assert cast("dict[str, object]", (await ask(server, make_call("completion/complete", params)))["completion"])[
+        "values"
+    ] == ["loud"]
 
 
 def test_what_a_tool_can_be(tmp_path: Path) -> None:

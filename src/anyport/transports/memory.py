@@ -65,5 +65,3 @@ def as_object(result: ResultLike) -> JsonObject:
     if not isinstance(value, dict):
         raise TypeError("a result must be an object")
     return value
-
-

@@ -79,13 +79,13 @@ class StdoutGuard:
         # It is None under pythonw, and whatever the author has put there.
         stream = cast("TextIO | None", sys.stdout)
         if stream is not None:
-            # What was printed before and still sits in the buffer now goes where everything printed goes.
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
             sys.stdout = guard._watched = _Watched(stream)
-            if isinstance(stream, io.TextIOWrapper):
-                # stdout was a pipe and printed in blocks; stderr is read as it comes.
-                stream.reconfigure(line_buffering=True)
+            with contextlib.suppress(OSError, ValueError):
+                # What was printed before and still sits in the buffer goes where everything printed goes.
+                stream.flush()
+                if isinstance(stream, io.TextIOWrapper):
+                    # stdout was a pipe and printed in blocks; stderr is read as it comes.
+                    stream.reconfigure(line_buffering=True)
         return guard
 
     def close(self) -> None:
