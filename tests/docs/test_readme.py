@@ -62,7 +62,7 @@ def test_client(tmp_path: Path) -> None:
 
 async def test_resources_and_prompts(tmp_path: Path) -> None:
     names: dict[str, object] = {}
-    exec(compile(_snippets()[3], "README.md", "exec"), names)  # noqa: S102 - our own text
+    exec(compile(_snippets()[3], "README.md", "exec"), names)
     server = names["server"]
     assert isinstance(server, Server)
     listed = await ask(server, make_call("resources/templates/list"))
