@@ -1,4 +1,4 @@
-"""The server that the official conformance suite wants to meet: its fixture tools, with anyport's public API alone.
+"""The server that the official conformance suite wants to meet, with anyport's public API alone.
 
 python tests/conformance/server.py                # stdio
 python tests/conformance/server.py --port 3000    # http://127.0.0.1:3000/mcp
@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from anyport import Audio, Context, File, Image, Server, ToolError
+from anyport import Audio, Context, File, Image, Server, ToolError, UserMessage
 from anyport.errors import MissingClientCapability
 
 server = Server("anyport-conformance", version="1.0.0")
@@ -27,6 +27,11 @@ PAUSE_S = 0.05
 """Between two notifications of a tool, as the suite describes them."""
 
 CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+
+WORDS = ("paris", "park", "party", "test", "testValue1", "testValue2")
+"""What the arguments of a prompt may be, for the completion."""
+
+# --- tools ------------------------------------------------------------------------------------------------------------
 
 
 # http-header-validation calls the first tool that is listed, without arguments.
@@ -141,6 +146,73 @@ def test_x_mcp_header(region: Annotated[str, Field(json_schema_extra={"x-mcp-hea
 def json_schema_2020_12_tool(**arguments: object) -> str:
     """Take what a JSON Schema 2020-12 describes."""
     return f"Received {', '.join(sorted(arguments))}."
+
+
+# --- resources --------------------------------------------------------------------------------------------------------
+
+
+@server.resource("test://static-text", mime_type="text/plain")
+def static_text() -> str:
+    """A text that never changes."""
+    return "This is the content of the static text resource."
+
+
+@server.resource("test://static-binary", mime_type="image/png")
+def static_binary() -> bytes:
+    """An image that never changes."""
+    return PNG
+
+
+@server.resource("test://watched-resource", mime_type="text/plain")
+def watched_resource() -> str:
+    """A text that clients subscribe to."""
+    return "Watched resource content."
+
+
+@server.resource("test://template/{id}/data", mime_type="application/json")
+def template_data(id: str) -> dict[str, str | bool]:  # noqa: A002 - the name of the variable
+    """The data of an id."""
+    return {"id": id, "templateTest": True, "data": f"Data for ID: {id}"}
+
+
+# --- prompts ----------------------------------------------------------------------------------------------------------
+
+
+@server.prompt
+def test_simple_prompt() -> str:
+    """A prompt without arguments."""
+    return "This is a simple prompt for testing."
+
+
+@server.prompt
+def test_prompt_with_arguments(
+    arg1: Annotated[str, Field(description="First test argument")],
+    arg2: Annotated[str, Field(description="Second test argument")],
+) -> str:
+    """A prompt that says its two arguments."""
+    return f"Prompt with arguments: arg1='{arg1}', arg2='{arg2}'"
+
+
+@server.completion("test_prompt_with_arguments", "arg1")
+@server.completion("test_prompt_with_arguments", "arg2")
+def complete_word(typed: str) -> list[str]:
+    """Suggest the words that begin with what was typed."""
+    return [word for word in WORDS if word.startswith(typed)]
+
+
+@server.prompt
+def test_prompt_with_embedded_resource(
+    resource_uri: Annotated[str, Field(alias="resourceUri", description="URI of the resource to embed")],
+) -> list[UserMessage]:
+    """A prompt with a resource in it."""
+    resource = File(b"Embedded resource content for testing.", uri=resource_uri, mime_type="text/plain")
+    return [UserMessage(resource), UserMessage("Please process the embedded resource above.")]
+
+
+@server.prompt
+def test_prompt_with_image() -> list[UserMessage]:
+    """A prompt with an image in it."""
+    return [UserMessage(Image(PNG)), UserMessage("Please analyze the image above.")]
 
 
 def main() -> None:

@@ -25,12 +25,24 @@ def test_only_success_and_information_are_no_fault(status: Status, is_fault: boo
     assert bool(faults([finding(status)])) is is_fault
 
 
-def test_a_missing_tool_is_no_success() -> None:
-    """Some checks take any error for the one they want."""
-    unknown = b'{"error":{"code":-32602,"message":"Unknown tool: x"}}'
-    assert is_vacuous([finding("SUCCESS", unknown), finding("SUCCESS")])
+@pytest.mark.parametrize(
+    "details",
+    [
+        b'{"error":{"code":-32602,"message":"Unknown tool: x"}}',
+        b'{"error":{"code":-32602,"message":"Unknown prompt: x"}}',
+        b'{"promptCount":0,"prompts":[]}',
+        b'{"resourceCount": 0, "resources": []}',
+        b'{"result": {"completion": {"values": [\n]}}}',
+    ],
+)
+def test_what_is_missing_is_no_success(details: bytes) -> None:
+    """Some checks take any error for the one they want, others are content with nothing."""
+    assert is_vacuous([finding("SUCCESS", details), finding("SUCCESS")])
+
+
+def test_a_success_is_wanted() -> None:
     assert is_vacuous([finding("INFO")])
-    assert not is_vacuous([finding("SUCCESS"), finding("INFO")])
+    assert not is_vacuous([finding("SUCCESS", b'{"promptCount": 10, "values": ["a"]}'), finding("INFO")])
 
 
 def test_the_fixture_serves_stdio_without_arguments() -> None:

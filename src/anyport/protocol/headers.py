@@ -162,7 +162,7 @@ def check_headers(headers: Mapping[str, str], method: str, params: JsonObject) -
     sent = headers.get(VERSION)
     if sent is None:
         raise HeaderMismatch("The header MCP-Protocol-Version is missing")
-    if isinstance(version, str) and sent != version and sent.strip(" \t") != version:
+    if version is not None and sent != version and sent.strip(" \t") != version:
         raise HeaderMismatch("The header MCP-Protocol-Version differs from the version in the body's _meta")
     sent = headers.get(METHOD)
     if sent != method:

@@ -99,7 +99,12 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Message:
         ParseError: Not JSON, not UTF-8, duplicate keys, non-finite numbers, nested too deep.
         InvalidRequest: JSON, but no JSON-RPC message; ``request_id`` is set where an id could be read.
     """
-    return _classify(decode_json(data, limits), limits)
+    value = decode_json(data, limits)
+    try:
+        return _message_of(value, limits)
+    except McpError as error:
+        error.request_id = readable_id(value, limits)
+        raise
 
 
 def decode_batch(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | list[Message | InvalidRequest]:
@@ -118,7 +123,7 @@ def decode_batch(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | list
     """
     value = decode_json(data, limits)
     if not isinstance(value, list):
-        return _classify(value, limits)
+        return decode(data, limits)
     if not value:
         raise InvalidRequest("A batch must hold at least one message")
     if len(value) > limits.batch_messages:
@@ -164,18 +169,11 @@ def readable_id(value: JsonValue, limits: Limits = DEFAULT_LIMITS) -> RequestId 
     return found if _is_id(found, limits) else None
 
 
-def _classify(value: JsonValue, limits: Limits) -> Message:
-    try:
-        return _message_of(value, limits)
-    except McpError as error:
-        error.request_id = readable_id(value, limits)
-        raise
-
-
 def _classify_entry(value: JsonValue, limits: Limits) -> Message | InvalidRequest:
     try:
-        return _classify(value, limits)
+        return _message_of(value, limits)
     except InvalidRequest as error:
+        error.request_id = readable_id(value, limits)
         return error
 
 

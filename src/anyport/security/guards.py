@@ -21,7 +21,6 @@ from typing import Final
 
 from anyport.protocol.errors import LocalProtocolError, RefusedRequest
 
-_KEPT: Final = 256
 _NOT_IN_AUTHORITY: Final = frozenset("/?#@\\ \t,")
 """What ends an authority or hides one in another (RFC 3986, 3.2); none of it is part of a host and a port."""
 
@@ -55,7 +54,6 @@ class HostGuard:
         self._any_origin = "*" in origins
         self._origins = frozenset(origins)
         self._own_name = socket.gethostname().lower()
-        self._good: set[tuple[str | None, str | None, str | None]] = set()
 
     def check(self, headers: Mapping[str, str], local: str | None) -> None:
         """Check a request.
@@ -67,16 +65,10 @@ class HostGuard:
         Raises:
             RefusedRequest: HTTP 421 for a host, 403 for an origin that is not served.
         """
-        host, origin = headers.get("host"), headers.get("origin")
-        key = (host, origin, local)
-        if key in self._good:
-            return
-        self._check_host(host or "", local)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        self._check_host(host, local)
         if origin is not None:
-            self._check_origin(origin, host or "", local)
-        if len(self._good) >= _KEPT:
-            self._good.clear()
-        self._good.add(key)
+            self._check_origin(origin, host, local)
 
     def _check_host(self, host: str, local: str | None) -> None:
         name = _name_of(host)

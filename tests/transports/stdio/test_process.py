@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from anyport.transports.stdio.process import ParentWatch, descendants, end_descendants
+from anyport.transports.stdio.process import ParentWatch, descendants
 from tests.drivers.stdio import PATIENCE, environment, is_gone, kill
 from tests.requirements import require_linux
 
@@ -82,21 +82,28 @@ def test_descendants_are_ended(start: str, patience: float, at_least: float, exp
     assert ran.stdout.strip() == f"{[int(number) for number in expected]} True True", ran.stderr
 
 
-def test_a_session_of_its_own_is_spared() -> None:
-    """adr/0016: who called setsid() has left on purpose."""
+STARTED = """
+import subprocess
+from anyport.transports.stdio.process import end_descendants
+null = subprocess.DEVNULL
+{start}
+end_descendants()
+"""
+IN_A_SESSION = "print(subprocess.Popen(['sleep', '60'], start_new_session=True, stdout=null, stderr=null).pid)"
+AS_A_DAEMON = "subprocess.run(['/bin/sh', '-c', 'sleep 60 >/dev/null 2>&1 & echo $!'], check=True)"
+
+
+@pytest.mark.parametrize(("start", "ends"), [(IN_A_SESSION, True), (AS_A_DAEMON, False)], ids=["session", "daemon"])
+def test_who_counts_as_a_descendant(start: str, ends: bool) -> None:
+    """adr/0016: a session of its own spares nobody; who has let go of its parent has left."""
     require_linux("/proc")
-    code = (
-        "import subprocess\nfrom anyport.transports.stdio.process import end_descendants\n"
-        "null = subprocess.DEVNULL\n"
-        "print(subprocess.Popen(['sleep', '60'], start_new_session=True, stdout=null, stderr=null).pid)\n"
-        "end_descendants()\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment(), timeout=20, text=True)
-    spared = int(ran.stdout)
+    command = [sys.executable, "-c", STARTED.format(start=start)]
+    ran = subprocess.run(command, capture_output=True, env=environment(), timeout=20, text=True)
+    started = int(ran.stdout)
     try:
-        assert not is_gone(spared, 0.1)
+        assert is_gone(started, 2.0 if ends else 0.1) is ends
     finally:
-        kill(spared)
+        kill(started)
 
 
 EXIT = """
@@ -140,16 +147,3 @@ def test_the_parent_is_watched() -> None:
         assert not told.is_set()
     with ParentWatch(-1, told.set):
         assert told.wait(PATIENCE)
-
-
-def test_nothing_to_end_is_nothing_done() -> None:
-    """end_descendants never touches processes that are not ours."""
-    require_linux("/proc")
-    process, pids = family(session=True)
-    try:
-        end_descendants(0.1)
-        assert process.poll() is None
-    finally:
-        for pid in pids:
-            kill(pid)
-        process.wait(PATIENCE)

@@ -36,12 +36,13 @@ from anyport.protocol.limits import Limits
 from anyport.protocol.revisions import SUPPORTED_NAMES, find_revision
 from anyport.security.guards import HostGuard
 from anyport.transports.http.batches import answer_batch
-from anyport.transports.http.negotiation import Accepts, Negotiation
+from anyport.transports.http.negotiation import Accepts, negotiate
 from anyport.transports.http.reply import CANCELLED_HERE, JSON_HEADERS, Attendance, HttpReply
 from anyport.transports.http.sessions import HttpSession, Sessions
 
 SESSION: Final = "mcp-session-id"
 _ALLOW: Final = ((b"allow", b"POST, DELETE"),)
+_KEPT: Final = 256
 
 
 class Endpoint:
@@ -61,7 +62,7 @@ class Endpoint:
         self._limits = limits
         self._guard = guard
         self._sessions = Sessions(limits)
-        self._negotiation = Negotiation()
+        self._known: dict[tuple[str | None, ...], Accepts] = {}
         self._attendance = Attendance(limits)
         self._bytes = 0
         self._calls: dict[str | None, int] = {}
@@ -71,14 +72,16 @@ class Endpoint:
         """Answer one HTTP request."""
         held = 0
         try:
-            self._guard.check(exchange.headers, exchange.local)
             if exchange.method != "POST":
+                self._guard.check(exchange.headers, exchange.local)
                 await self._end_session(exchange)
                 return
-            accepts = self._negotiation.of(exchange.headers)
+            accepts = self._admit(exchange)
             body = await exchange.read_body(self._limits.body_bytes, self._hold)
-            self._hold(len(body))
             held = len(body)
+            self._bytes += held
+            if self._bytes > self._limits.bytes_in_flight:
+                raise self._full()
             if SESSION in exchange.headers and body.lstrip(b" \t\r\n")[:1] == b"[":
                 await self._serve_batch(exchange, accepts, body)
                 return
@@ -97,15 +100,40 @@ class Endpoint:
 
     # --- POST ---------------------------------------------------------------------------------------------------------
 
-    def _hold(self, change: int) -> None:
-        """Count bytes of requests that are being read or served.
+    def _admit(self, exchange: Exchange) -> Accepts:
+        """Check where a request comes from and what it is written in; clients send few different combinations.
+
+        Returns:
+            Which forms of an answer the client takes.
 
         Raises:
-            Busy: They would be too many.
+            RefusedRequest: It is refused.
+        """
+        get = exchange.headers.get
+        key = (
+            get("host"), get("origin"), exchange.local, get("content-type"), get("accept"), get("content-encoding"),
+        )  # fmt: skip
+        known = self._known.get(key)
+        if known is None:
+            self._guard.check(exchange.headers, exchange.local)
+            known = negotiate(exchange.headers)
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[key] = known
+        return known
+
+    def _hold(self, change: int) -> None:
+        """Count bytes of a request that is being read.
+
+        Raises:
+            Busy: With those of the others they are too many.
         """
         if change > 0 and self._bytes + change > self._limits.bytes_in_flight:
-            raise Busy(f"{self._bytes} bytes of requests are in flight (limit bytes_in_flight)")
+            raise self._full()
         self._bytes += change
+
+    def _full(self) -> Busy:
+        return Busy(f"More than {self._limits.bytes_in_flight} bytes of requests are in flight (limit bytes_in_flight)")
 
     def _take(self, exchange: Exchange, body: bytes) -> tuple[Call | None, HttpSession | None]:
         """Read a message and make a request self-contained, by the rules of its era.

@@ -3,45 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from anyport.protocol.errors import RefusedRequest
 
 Accepts = tuple[bool, bool]
 """Whether JSON and whether an event stream may be answered."""
 
-_KEPT: Final = 256
 
+def negotiate(headers: Mapping[str, str]) -> Accepts:
+    """Return what may be answered to a request.
 
-class Negotiation:
-    """Reads the media types of requests; clients send few different ones, so the results are kept."""
+    Args:
+        headers: Header fields, names in lower case.
 
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str | None, str | None, str | None], Accepts] = {}
-
-    def of(self, headers: Mapping[str, str]) -> Accepts:
-        """Return what may be answered to a request.
-
-        Args:
-            headers: Header fields, names in lower case.
-
-        Raises:
-            RefusedRequest: HTTP 415 for a body that is not JSON, or compressed; 406 for a client that takes neither
-                JSON nor an event stream.
-        """
-        get = headers.get
-        key = (get("content-type"), get("accept"), get("content-encoding"))
-        known = self._known.get(key)
-        if known is None:
-            known = _read(*key)
-            if len(self._known) < _KEPT:
-                self._known[key] = known
-        return known
-
-
-def _read(content_type: str | None, accept: str | None, coding: str | None) -> Accepts:
+    Raises:
+        RefusedRequest: HTTP 415 for a body that is not JSON, or compressed; 406 for a client that takes neither JSON
+            nor an event stream.
+    """
+    content_type, accept, coding = (headers.get(name) for name in ("content-type", "accept", "content-encoding"))
     kind = _media_type(content_type or "")
     if kind != "application/json":
         raise RefusedRequest(415, f"Content-Type must be application/json; it is {kind[:100] or 'missing'}")

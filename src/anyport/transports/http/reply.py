@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import current_task
+from collections.abc import Awaitable
 from typing import Final
 
 from anyport.protocol.calls import BackChannel
@@ -109,7 +110,7 @@ class HttpReply:
         if self._accepts[1] and not self._ended and not self.cancelled:
             await self._send(encode_event(encode_notification(method, params), event="message"))
 
-    async def finish(self, status: int, headers: HeaderList, body: bytes) -> None:
+    def finish(self, status: int, headers: HeaderList, body: bytes) -> Awaitable[None]:
         """Send the final message and end the answer.
 
         Args:
@@ -117,20 +118,15 @@ class HttpReply:
             headers: Header fields of a plain answer, where the head is not sent yet.
             body: The message.
         """
-        if self._gone:
-            self._ended = True
-        elif (self._accepts[0] and not self._streams) or (status != 200 and not self._started):
+        if (self._accepts[0] and not self._streams) or (status != 200 and not self._started):
             # A refusal keeps its status even where the client wants a stream (HTTP-11): a stream's head says 200.
             self._ended = True
-            await self._exchange.respond(status, [*headers, *self.extra] if self.extra else headers, body)
-        else:
-            await self._send(encode_event(body, event="message"), last=True)
+            return self._exchange.respond(status, [*headers, *self.extra] if self.extra else headers, body)
+        return self._send(encode_event(body, event="message"), last=True)
 
     async def abandon(self) -> None:
         """End the answer to a cancelled call, which gets no message (CAN-01)."""
-        if self._gone:
-            self._ended = True
-        elif self._accepts[1]:
+        if self._accepts[1]:
             await self._send(b"", last=True)
         else:
             self._ended = True
@@ -172,6 +168,9 @@ class HttpReply:
         self._timer = asyncio.get_running_loop().call_later(self._attendance.silence_s, self._break_silence)
 
     async def _send(self, chunk: bytes, *, last: bool = False) -> None:
+        if self._gone:
+            self._ended = self._ended or last
+            return
         self._streams = True
         if self._lock is None:
             self._lock = asyncio.Lock()

@@ -38,12 +38,12 @@ def descendants(pid: int) -> list[int]:
 def end_descendants(patience_s: float = 0.3) -> None:
     """End what this process has started: SIGTERM first, SIGKILL after the patience.
 
-    A descendant in a session of its own (``start_new_session=True``) has left on purpose and is spared.
+    A session of its own does not spare a process; a daemon that has let go of its parent is no descendant.
 
     Args:
         patience_s: Seconds between the two.
     """
-    pids = _ours()
+    pids = descendants(os.getpid())
     if not pids:
         return
     _signal_all(pids, signal.SIGTERM)
@@ -51,7 +51,7 @@ def end_descendants(patience_s: float = 0.3) -> None:
     while (alive := [pid for pid in pids if _alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.01)  # noqa: TID251 - there is no event for the end of a process that is not our own child
     # Who was started meanwhile is among the descendants, and who lost its parent meanwhile no longer is.
-    _signal_all({*alive, *_ours()}, _KILL)
+    _signal_all({*alive, *descendants(os.getpid())}, _KILL)
 
 
 class ExitTimer:
@@ -127,18 +127,6 @@ def _flush() -> None:
                 stream.flush()
             except (OSError, ValueError):
                 continue
-
-
-def _ours() -> set[int]:
-    """Return the descendants that are in the session of this process."""
-    return {pid for pid in descendants(os.getpid()) if _session(pid) == _session(0)}
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return None
 
 
 def _parents() -> list[tuple[int, int]]:

@@ -96,6 +96,15 @@ def by_logging() -> str:
 
 
 @server.tool
+async def by_the_megabyte(count: int) -> str:
+    """Write more than a pipe holds, on the loop."""
+    for number in range(count):
+        print(f"{number:07}".ljust(99, "x"))
+        logging.getLogger("noisy").warning("%s", f"{number:07}".ljust(99, "y"))
+    return "done"
+
+
+@server.tool
 def descriptors_of_child() -> str:
     """Which descriptors a child gets, and what it can read."""
     code = "import os,sys; print(sorted(map(int, os.listdir('/proc/self/fd'))), repr(sys.stdin.read()))"
