@@ -177,17 +177,17 @@ class HttpPeer:
         for piece in pieces:
             self.socket.sendall(piece)
 
-    def post(self, message: JsonValue | bytes, headers: Headers | None = None) -> HttpAnswer:
+    def post(self, message: JsonValue | bytes, headers: Headers | None = None, path: str = "/mcp") -> HttpAnswer:
         """Send a message as a well-behaved client does, with changes to its header fields, and wait for the answer."""
-        self.begin(message, headers)
+        self.begin(message, headers, path)
         return self.answer()
 
-    def begin(self, message: JsonValue | bytes, headers: Headers | None = None) -> None:
+    def begin(self, message: JsonValue | bytes, headers: Headers | None = None, path: str = "/mcp") -> None:
         """Send a message as a well-behaved client does, with changes to its header fields."""
         fields = {**usual_headers(message), **(headers or {})}
         body = message if isinstance(message, bytes) else json.dumps(message).encode()
         self.send(
-            head("POST", "/mcp", [(name, value) for name, value in fields.items() if value is not None], body) + body
+            head("POST", path, [(name, value) for name, value in fields.items() if value is not None], body) + body
         )
 
     def answer(self) -> HttpAnswer:

@@ -168,7 +168,7 @@ def test_a_stderr_that_the_client_has_closed() -> None:
 
 
 def test_a_stderr_that_nobody_reads() -> None:
-    """adr/0006, D23: neither prints nor log lines on the loop hold the server up; who reads later is told of the gap."""
+    """adr/0006, D23: neither prints nor log lines on the loop hold the server up; who reads later sees the gap."""
     ours, theirs = os.pipe()
     with os.fdopen(ours, "rb") as output, StdioProcess(NOISY, stderr=theirs) as server:
         os.close(theirs)

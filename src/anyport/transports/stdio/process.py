@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -160,7 +160,7 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _signal_all(pids: set[int], number: int) -> None:
+def _signal_all(pids: Iterable[int], number: int) -> None:
     for pid in pids:
         try:
             os.kill(pid, number)
