@@ -16,10 +16,12 @@ from anyport import Server
 from anyport.errors import LocalProtocolError
 from anyport.serving.asgi import AsgiApp
 from tests.drivers.asgi import (
+    WAIT,
     Event,
     post,
     start,
 )
+from tests.serving.lives import STATE, Life, Lifespan, make, stop
 
 # --- alone ------------------------------------------------------------------------------------------------------------
 
@@ -116,7 +118,32 @@ async def test_a_server_that_tells_of_start_and_end(caplog: pytest.LogCaptureFix
         await lifespan.task
     assert life.entries == ["start", "end"]
     assert caplog.records == []
-    assert (await post(app, STATE)).status == 503
+    assert (await post(app, STATE)).text == "mounted: state 2"
+    await stop(app)
+
+
+async def test_requests_that_come_while_it_ends() -> None:
+    """D10: they are told to come back, and start nothing."""
+    ending, go = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def slow(server: object) -> AsyncGenerator[None]:
+        yield
+        ending.set()
+        await go.wait()
+
+    app = Server("ends", lifespan=slow).asgi()
+    lifespan = Lifespan(app)
+    await lifespan.tell("startup")
+    told = asyncio.ensure_future(lifespan.tell("shutdown"))
+    async with asyncio.timeout(WAIT):
+        await ending.wait()
+    answer = await post(app, STATE)
+    assert (answer.status, answer.error_code, answer.json["id"]) == (503, 503, 1)
+    assert answer.headers["retry-after"] == "5"
+    go.set()
+    assert (await told)["type"] == "lifespan.shutdown.complete"
+    await lifespan.task
 
 
 async def test_it_can_be_started_again() -> None:

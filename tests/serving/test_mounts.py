@@ -156,7 +156,16 @@ async def test_a_stream_goes_through_the_outer_application() -> None:
 
 
 class QuietServer(uvicorn.Server):
-    """uvicorn without its signal handlers."""
+    """uvicorn without its signal handlers, and with something to wait for."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start and say so."""
+        await super().startup(sockets)
+        self.up.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -168,12 +177,11 @@ class QuietServer(uvicorn.Server):
 async def served(app: AsgiCallable, root_path: str = "") -> AsyncGenerator[int]:
     """Serve an application; yields the port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app, log_config=None, root_path=root_path)  # pyright: ignore[reportArgumentType] - an application by another name
+        config = uvicorn.Config(app, log_config=None, root_path=root_path)
         server = QuietServer(config)
         task = asyncio.create_task(server.serve([listening]))
         async with asyncio.timeout(WAIT):
-            while not server.started:
-                await asyncio.sleep(0.01)
+            await server.up.wait()
         try:
             yield listening.getsockname()[1]
         finally:

@@ -6,7 +6,7 @@ The tree::
     ├── McpError                    has a wire form: code, message, data, HTTP status
     │   ├── ParseError              -32700
     │   ├── InvalidRequest          -32600
-    │   │   └── RefusedRequest      -32600, with the HTTP status of the refusal (403, 404, 405, 406, 413, 415, 421, 431)
+    │   │   └── RefusedRequest      -32600, with the HTTP status of the refusal (403-406, 408, 413, 415, 421, 431)
     │   ├── MethodNotFound          -32601
     │   ├── InvalidParams           -32602
     │   │   └── InvalidMeta         -32602, HTTP 400

@@ -129,7 +129,11 @@ class AsgiApp:
     async def _end(self) -> None:
         self.endpoint.draining = True
         self._started_on = None
-        await self._application.lifespan.aclose()
+        try:
+            await self._application.lifespan.aclose()
+        finally:
+            # It may be started again, as between two uses of a test client.
+            self.endpoint.draining = False
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
