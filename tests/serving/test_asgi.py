@@ -193,6 +193,16 @@ async def test_a_start_that_fails_before_serving(caplog: pytest.LogCaptureFixtur
     assert "the database is away" in caplog.text
 
 
+async def test_a_server_in_a_hurry() -> None:
+    """It cancels what waits for the shutdown: no reason for a traceback."""
+    app = make(Life()).asgi()
+    lifespan = Lifespan(app)
+    await lifespan.tell("startup")
+    lifespan.task.cancel()
+    await lifespan.task
+    await stop(app)
+
+
 async def test_an_end_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     @asynccontextmanager
     async def fail(server: object) -> AsyncGenerator[None]:

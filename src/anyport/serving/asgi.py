@@ -144,7 +144,11 @@ class AsgiApp:
             await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
             raise
         await send({"type": "lifespan.startup.complete"})
-        await receive()
+        try:
+            await receive()
+        except asyncio.CancelledError:
+            # A server in a hurry, as uvicorn is after a second signal, takes the loop down and tells nobody.
+            return
         try:
             await self._end()
         except Exception as error:

@@ -50,7 +50,7 @@ def make_all_noise(server: StdioProcess, era: Era) -> Ended:
 @pytest.mark.parametrize("era", ["modern", "legacy"])
 @pytest.mark.parametrize("mode", ["plain", "named"])
 def test_whoever_writes_to_stdout_it_goes_to_stderr(mode: str, era: Era) -> None:
-    """S01, S03, D08, STDIO-02, STDIO-03: print, threads, descriptors, C, children, forks, at import, in a call and at exit."""
+    """S01, S03, D08, STDIO-02, STDIO-03: print, descriptors, C, children, forks, at import, in a call, at exit."""
     with StdioProcess(NOISY, mode) as server:
         ended = make_all_noise(server, era)
     assert (ended.status, ended.messages) == (0, [])
