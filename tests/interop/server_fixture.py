@@ -17,7 +17,7 @@ from argument_tools import ARGUMENT_TOOLS, CALLABLE_OBJECT
 from pydantic import Field
 from result_tools import RESULT_TOOLS, result_model
 
-from anyport import Context, Image, Limits, McpError, Server, ToolError
+from anyport import Context, Image, McpError, Server, ToolError
 from anyport.protocol.types import Icon, ToolAnnotations
 
 WAIT_S = 15.0
@@ -36,7 +36,6 @@ server = Server(
     instructions="Call what you like.",
     lifespan=open_state,
     # Several clients at once call from one address, fifty calls each.
-    limits=Limits(calls_per_principal=256),
 )
 
 for function in (*ARGUMENT_TOOLS, *RESULT_TOOLS):

@@ -63,6 +63,15 @@ class SlidingNever(Sessions):
         return await super().get(session_id)
 
 
+class OneUseForAll(Sessions):
+    """Reading one session keeps all of them alive."""
+
+    async def get(self, session_id: str) -> bytes | None:
+        for name in self.rows:
+            await super().get(name)
+        return await super().get(session_id)
+
+
 class Immortal(Sessions):
     async def get(self, session_id: str) -> bytes | None:
         row = await super().get(session_id)
@@ -113,6 +122,7 @@ BROKEN_SESSIONS: dict[Part, str] = {
     EveryoneIsAnOwner: "check_session_limits",
     WrongLimitNamed: "check_session_limits",
     SlidingNever: "check_expiry",
+    OneUseForAll: "check_one_expiry",
     Immortal: "check_expiry",
     HoldsNothing: "check_holds",
     HoldsForEver: "check_holds",

@@ -74,6 +74,18 @@ async def test_what_uses_often_is_written_seldom_and_still_counts(kind: Kind) ->
         assert await store.sessions.get("a") == b"row"
 
 
+async def test_the_room_of_what_has_expired_is_there_at_once(kind: Kind) -> None:
+    """Also right after expired sessions were looked for."""
+    async with kind.harness.running(StoreLimits(sessions=2, session_idle_s=100)) as store:
+        await store.sessions.create("a", b"", None)
+        await kind.clock.advance(99)
+        await store.sessions.create("b", b"", None)
+        await kind.clock.advance(3)
+        await store.sessions.create("c", b"", None)
+        with pytest.raises(StoreFull):
+            await store.sessions.create("d", b"", None)
+
+
 @AROUND
 async def test_the_events_of_a_stream(kind: Kind, excess: int) -> None:
     async with kind.harness.running(StoreLimits(stream_events=1_000)) as store:

@@ -89,6 +89,22 @@ async def test_many_open_a_new_file_at_once(tmp_path: Path) -> None:
     assert sorted(positions) == list(range(1, 9))
 
 
+async def test_a_file_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    """SQLite refuses at once to switch a file to write-ahead logging that somebody else is writing."""
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        hasty, patient = SqliteStore(path, busy_s=0.05), SqliteStore(path)
+        with pytest.raises(StoreUnusable, match="database is locked"):
+            await hasty.start()
+        starting = asyncio.create_task(patient.start())
+        await asyncio.sleep(0)
+        other.execute("ROLLBACK")
+    await starting
+    assert await patient.events.append("s/1", b"event") == 1
+    await patient.aclose()
+
+
 def a_text(path: Path) -> None:
     path.write_text("These are somebody's notes, and long enough to be looked at.\n" * 100)
 

@@ -81,6 +81,20 @@ async def test_sessions_that_expired_leave_the_file(sqlite: Kind) -> None:
         assert rows(sqlite, "sessions") == 1
 
 
+async def test_expired_sessions_are_not_looked_for_each_time(sqlite: Kind) -> None:
+    """Where there is room, ten times per idle time are enough."""
+    async with sqlite.harness.running(StoreLimits(session_idle_s=100)) as store:
+        await store.sessions.create("a", b"row", None)
+        await sqlite.clock.advance(99)
+        await store.sessions.create("b", b"row", None)
+        left: list[int] = []
+        for _ in range(4):
+            await sqlite.clock.advance(3)
+            await store.sessions.create(f"{len(left)}", b"row", None)
+            left.append(rows(sqlite, "sessions"))
+        assert left == [3, 4, 5, 5]
+
+
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
@@ -157,6 +171,17 @@ async def watching(kind: Kind, limits: StoreLimits | None = None) -> AsyncGenera
     await other.thread.aclose()
 
 
+async def test_a_message_of_this_process_does_not_wait_for_the_next_look(sqlite: Kind) -> None:
+    """It is there when publish returns."""
+    async with watching(sqlite) as (bus, _), bus.subscribe("topic") as messages:
+        for _ in range(10):
+            await bus.publish("topic", b"message")
+            reading = asyncio.ensure_future(anext(messages))
+            await asyncio.sleep(0)
+            assert reading.done()
+            assert await reading == b"message"
+
+
 async def test_old_messages_leave_the_file(sqlite: Kind) -> None:
     async with watching(sqlite) as (publisher, _):
         for _ in range(10):
@@ -188,6 +213,21 @@ async def test_a_process_that_looked_last_in_time_loses_nothing(sqlite: Kind) ->
             await publisher.publish("topic", b"%d" % number)
             assert await anext(messages) == b"%d" % number
             await sqlite.clock.advance(sqlite_bus.KEPT_S + 1)
+
+
+async def test_a_message_on_its_way_is_not_for_who_subscribes_meanwhile(sqlite: Kind) -> None:
+    """It was sent by another process before the subscription, and this one comes upon it after."""
+    async with watching(sqlite) as (publisher, watcher), watcher.bus.subscribe("topic") as early:
+        async with watcher.stopped():
+            await publisher.publish("topic", b"1")
+            late = watcher.bus.subscribe("topic")
+            entering = asyncio.create_task(late.__aenter__())
+            await asyncio.sleep(0)
+        messages = await entering
+        await publisher.publish("topic", b"2")
+        assert [await anext(early), await anext(early)] == [b"1", b"2"]
+        assert await anext(messages) == b"2"
+        await late.__aexit__(None, None, None)
 
 
 @pytest.mark.parametrize(("count", "size"), [(600, 10), (12, 2**20)])

@@ -14,6 +14,7 @@ import pytest
 from anyport.stores.base import StoreClosed, StoreError, StoreUnusable
 from anyport.stores.sqlite import SqliteStore
 from anyport.stores.sqlite_thread import SqliteThread
+from tests.stores.kinds import Clock
 
 
 @asynccontextmanager
@@ -192,26 +193,31 @@ async def test_the_watch_is_called_without_jobs_and_beside_many(tmp_path: Path) 
 
 
 def test_a_loop_that_ends_first_keeps_no_process_and_no_store_from_working(tmp_path: Path) -> None:
-    """The thread is a daemon, and the next loop opens the file again."""
-    store = SqliteStore(tmp_path / "a.db")
+    """The thread is a daemon; the next loop opens the file again, and nothing is held from before."""
+    clock = Clock()
+    store = SqliteStore(tmp_path / "a.db", clock=clock)
+    hold = store.sessions.hold("a")
 
     async def leave() -> None:
         await store.start()
         await store.sessions.create("a", b"row", None)
-        await store.sessions.hold("a").__aenter__()
+        assert await hold.__aenter__() == b"row"
 
-    async def come_back() -> bytes | None:
+    async def come_back() -> None:
         await store.start()
-        row = await store.sessions.get("a")
+        assert await store.sessions.get("a") == b"row"
+        await clock.advance(2_000)
+        assert await store.sessions.get("a") is None
+        await hold.__aexit__(None, None, None)
         await store.aclose()
-        return row
 
     before = threads()
-    asyncio.run(leave())
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(leave())
+    loop.close()
     left = threads() - before
-    assert len(left) == 1
-    assert all(thread.daemon for thread in left)
-    assert asyncio.run(come_back()) == b"row"
+    assert [thread.daemon for thread in left] == [True]
+    asyncio.run(come_back())
     for thread in left:
         thread.join(5)
         assert not thread.is_alive()

@@ -54,6 +54,15 @@ async def test_a_subscription_that_is_lost_keeps_nothing() -> None:
     assert sys.getrefcount(message) == before
 
 
+async def test_what_was_read_waits_no_more() -> None:
+    """However much passes through, only what waits at a time counts."""
+    subscription = Subscription("topic", StoreLimits(waiting_bytes=100))
+    for _ in range(10):
+        for message in (bytes(60), bytes(40)):
+            subscription.put(message)
+        assert [len(await anext(subscription)) for _ in range(2)] == [60, 40]
+
+
 async def test_what_waits_is_read_before_the_end() -> None:
     subscription = Subscription("topic", StoreLimits())
     subscription.put(b"1")

@@ -25,8 +25,8 @@ class Limits(Struct, frozen=True, kw_only=True):
         batch_messages: Messages in one JSON-RPC batch (2025-03-26 only).
         bytes_in_flight: Sum of the request bytes that one process works on at a time.
         calls_per_connection: Requests that one connection or session may have in flight.
-        calls_per_principal: Requests that one principal may have in flight over HTTP (unnamed callers share one
-            allowance per client address).
+        calls_per_address: Requests that callers without a name may have in flight over HTTP from one address; all
+            those behind a proxy share the proxy's.
         sync_threads: Threads for tools written as plain ``def`` functions.
         sync_queue: Calls that may wait for one of those threads before a call is refused as busy.
         sessions: Legacy sessions in all.
@@ -47,7 +47,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     batch_messages: int = 256
     bytes_in_flight: int = 64 * 2**20
     calls_per_connection: int = 256
-    calls_per_principal: int = 64
+    calls_per_address: int = 1024
     sync_threads: int = 32
     sync_queue: int = 128
     sessions: int = 10_000

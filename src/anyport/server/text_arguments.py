@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal, TypeGuard, cast, get_args, get_ori
 
 from pydantic import BeforeValidator, Json, PydanticUndefinedAnnotation, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic.fields import FieldInfo
 
 from anyport.protocol.types.json import JsonObject, JsonValue
 from anyport.server.signature import Annotation, LeanSchema
@@ -122,6 +123,11 @@ def _text_of(value: object) -> str:
 
 
 def _kinds_of(annotation: Annotation) -> set[str]:
+    if get_origin(annotation) is Annotated:
+        # An alias belongs to a field, and pydantic warns of one anywhere else; what remains says what kind it is.
+        args = get_args(annotation)
+        rest = tuple(item for item in args[1:] if not isinstance(item, FieldInfo))
+        annotation = Annotated[(args[0], *rest)] if rest else args[0]
     try:
         schema = cast("JsonObject", TypeAdapter(annotation).json_schema(schema_generator=LeanSchema))
     except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError, TypeError):

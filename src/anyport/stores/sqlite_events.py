@@ -76,7 +76,6 @@ class SqliteEvents:
         if after < 0:
             raise ValueError("Positions begin at 1")
         name, now = key(stream), self._clock()
-        after = min(after, 2**62)  # what SQLite can take; no stream comes that far
 
         def job(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
             kept = _find(connection, name)

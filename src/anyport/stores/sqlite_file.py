@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
+import time
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,9 @@ APPLICATION: Final = 0x616E7970
 
 SCHEMA_VERSION: Final = 1
 """``PRAGMA user_version``: raised with every change that an older anyport would not understand."""
+
+RETRY_S: Final = 0.01
+"""Seconds between two tries to open a file that another process is just opening."""
 
 CHECKPOINT_PAGES: Final = 4000
 """Pages in the write-ahead log (16 MiB) at which a commit moves them to the file: that waits for the disk."""
@@ -63,17 +68,30 @@ def open_file(path: Path, busy_s: float) -> sqlite3.Connection:
     Raises:
         StoreUnusable: The file cannot be opened, is not SQLite, is somebody else's or a newer version's.
     """
-    connection: sqlite3.Connection | None = None
+    give_up = time.monotonic() + busy_s
+    while True:
+        try:
+            return _try_to_open(path, busy_s)
+        except (OSError, sqlite3.Error) as error:
+            if not _is_busy(error) or time.monotonic() >= give_up:
+                raise StoreUnusable(f"{path}: {error}") from error
+        # SQLite does not wait by itself for another process that switches the same file to write-ahead logging.
+        threading.Event().wait(RETRY_S)
+
+
+def _is_busy(error: OSError | sqlite3.Error) -> bool:
+    # The lower byte is the kind of error, the rest its variant.
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _try_to_open(path: Path, busy_s: float) -> sqlite3.Connection:
+    # SQLite gives its -wal and -shm files the mode of this one.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
     try:
-        # SQLite gives its -wal and -shm files the mode of this one.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
         _prepare(connection, path)
-    except (OSError, sqlite3.Error) as error:
-        raise StoreUnusable(f"{path}: {error}") from error
-    except StoreUnusable:
-        if connection is not None:
-            connection.close()
+    except (sqlite3.Error, StoreUnusable):
+        connection.close()
         raise
     return connection
 

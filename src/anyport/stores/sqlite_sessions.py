@@ -14,6 +14,9 @@ from anyport.stores.sqlite_events import drop_streams
 from anyport.stores.sqlite_file import key
 from anyport.stores.sqlite_thread import SqliteThread
 
+REAPS = 10
+"""How often per ``session_idle_s`` a process that creates sessions ends those that have expired."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +53,7 @@ class SqliteSessions:
             refusal = self._refusal(connection, name, of)
             if refusal is not None or now >= self._reap_at:
                 self._reap(connection, now)
+                self._reap_at = now + self._limits.session_idle_s / REAPS
                 refusal = self._refusal(connection, name, of)
             if refusal is None:
                 connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (name, of, row, now))

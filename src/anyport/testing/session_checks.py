@@ -93,6 +93,19 @@ async def check_expiry(harness: StoreHarness) -> None:
         await refused(StoreFull, other.sessions.create("fifth", b"", None), "one session too many")
 
 
+async def check_one_expiry(harness: StoreHarness) -> None:
+    """The use of one session does nothing for another, and the room of one that has expired is there at once."""
+    async with harness.pair(SHORT_LIVED) as (one, other):
+        await one.sessions.create("used", b"u", None)
+        await one.sessions.create("unused", b"", None)
+        for store in (other, one):
+            await harness.advance(ALIVE_S)
+            equal(await store.sessions.get("used"), b"u", "a session that is read now and then")
+        equal(await one.sessions.get("unused"), None, "a session that nobody has used")
+        await one.sessions.create("third", b"", None)
+        await refused(StoreFull, other.sessions.create("fourth", b"", None), "one session too many")
+
+
 async def check_holds(harness: StoreHarness) -> None:
     """A session that is held does not expire, however long it takes; leaving is a use."""
     async with harness.running(SHORT_LIVED) as store:
@@ -128,7 +141,7 @@ async def check_holds_of_nothing(harness: StoreHarness) -> None:
 async def check_streams_end_with_sessions(harness: StoreHarness) -> None:
     """When a session ends so do its streams, and no others."""
     async with harness.running(SHORT_LIVED) as store:
-        names = ("a", "a/1", "a/1/x", "ab/1", "A/1", "/a")
+        names = ("a", "a/1", "a/1/x", "ab/1", "a0/1", "a.1", "A/1", "/a")
         for name in names:
             await store.events.append(name, b"event")
         await store.sessions.create("a", b"", None)
@@ -147,6 +160,7 @@ SESSION_CHECKS = (
     check_session_limits,
     check_row_limit,
     check_expiry,
+    check_one_expiry,
     check_holds,
     check_holds_of_nothing,
     check_streams_end_with_sessions,

@@ -151,7 +151,9 @@ async def progress(peer: Peer) -> None:
     seen: asyncio.Queue[Progress] = asyncio.Queue()
     result = await peer.call("progress", {"steps": 5}, on_progress=seen)
     expect(texts(result), ["done"], "text")
-    wanted: list[Progress] = [(float(step), 5.0, f"step {step} ✓") for step in range(1, 6)]
+    # The oldest revision has no messages in progress, so none is sent.
+    told = str((await peer.describe())["revision"]) != "2024-11-05"
+    wanted: list[Progress] = [(float(step), 5.0, f"step {step} ✓" if told else None) for step in range(1, 6)]
     expect(await collect(seen, 5), wanted, "progress")
     expect_true(seen.empty(), "progress that does not rise")
 

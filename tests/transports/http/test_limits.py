@@ -1,6 +1,6 @@
 """Limits of the endpoint at limit - 1, limit and limit + 1: a typed refusal that names the limit, and work goes on.
 
-RPC-04, HDR-15, D11, D19; limits body_bytes, header_bytes, bytes_in_flight, calls_per_principal, calls_per_connection,
+RPC-04, HDR-15, D11, D19; limits body_bytes, header_bytes, bytes_in_flight, calls_per_address, calls_per_connection,
 body_s.
 """
 
@@ -152,10 +152,10 @@ async def test_many_small_header_fields_count() -> None:
 
 
 @pytest.mark.parametrize("offset", OFFSETS)
-async def test_calls_per_principal(offset: int) -> None:
+async def test_calls_per_address(offset: int) -> None:
     """Unnamed callers share one allowance per address."""
     limit = 5
-    shop = Shop(Limits(calls_per_principal=limit))
+    shop = Shop(Limits(calls_per_address=limit))
     held = [start(shop.app, call("wait", request_id=n)) for n in range(limit - 1 + offset)]
     await shop.until(min(limit, len(held)))
     refused = offset > 0
@@ -164,7 +164,7 @@ async def test_calls_per_principal(offset: int) -> None:
         await answer.done()
         assert refusal(answer) == (429, 429, "last")
         assert answer.headers["retry-after"] == "1"
-        assert "calls_per_principal" in answer.error_text
+        assert "calls_per_address" in answer.error_text
         other = start(shop.app, call("wait"), scope={"client": ("192.0.2.1", 1)})
         await shop.until(limit + 1)
         shop.go.set()
@@ -179,7 +179,7 @@ async def test_calls_per_principal(offset: int) -> None:
 
 
 async def test_legacy_calls_count_for_their_caller_too() -> None:
-    shop = Shop(Limits(calls_per_principal=1))
+    shop = Shop(Limits(calls_per_address=1))
     session = await open_session(shop.app)
     held = start(shop.app, legacy("tools/call", {"name": "wait"}, request_id=5), session)
     await shop.until(1)
@@ -280,7 +280,7 @@ async def test_a_body_in_as_many_pieces_as_bytes() -> None:
 
 
 async def test_calls_at_the_same_time() -> None:
-    shop = Shop(Limits(calls_per_principal=200))
+    shop = Shop(Limits(calls_per_address=200))
     calls = [start(shop.app, call("wait" if n % 2 else "echo", {"text": "x" * n}, request_id=n)) for n in range(200)]
     await shop.until(100)
     shop.go.set()

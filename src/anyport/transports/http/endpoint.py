@@ -150,7 +150,7 @@ class Endpoint:
             self._accept(message, exchange)
             return None, None
         try:
-            if self.draining or self._calls.get(exchange.peer, 0) >= self._limits.calls_per_principal:
+            if self.draining or self._calls.get(exchange.peer, 0) >= self._limits.calls_per_address:
                 raise self._overload()
             if http_era(message, headers) == "modern":
                 check_headers(headers, message.method, message.params)
@@ -163,8 +163,8 @@ class Endpoint:
     def _overload(self) -> McpError:
         if self.draining:
             return Draining("The server is shutting down")
-        limit = self._limits.calls_per_principal
-        return Busy(f"{limit} calls of this client are in flight (limit calls_per_principal)")
+        limit = self._limits.calls_per_address
+        return Busy(f"{limit} calls from this address are in flight (limit calls_per_address)")
 
     def _bind_legacy(self, request: Request, exchange: Exchange) -> tuple[Call, HttpSession]:
         opens = SESSION not in exchange.headers
@@ -279,7 +279,7 @@ class Endpoint:
         if not isinstance(messages, list):
             raise InvalidRequest("A batch must be an array")
         caller, calls = exchange.peer, self._calls
-        if self.draining or calls.get(caller, 0) >= self._limits.calls_per_principal:
+        if self.draining or calls.get(caller, 0) >= self._limits.calls_per_address:
             raise self._overload()
         calls[caller] = calls.get(caller, 0) + 1
         carrier = Carrier(transport="http", headers=exchange.headers, session_id=session.id)
