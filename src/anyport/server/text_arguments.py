@@ -17,7 +17,6 @@ from typing import Annotated, Final, Literal, TypeGuard, cast, get_args, get_ori
 from pydantic import BeforeValidator, Json, PydanticUndefinedAnnotation, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
-from pydantic.fields import FieldInfo
 
 from anyport.protocol.types.json import JsonObject, JsonValue
 from anyport.server.signature import Annotation, LeanSchema
@@ -130,19 +129,11 @@ def _kinds_of(annotation: Annotation) -> set[str]:
         rest = tuple(item for item in args[1:] if not isinstance(item, FieldInfo))
         annotation = Annotated[(args[0], *rest)] if rest else args[0]
     try:
-        schema = cast("JsonObject", TypeAdapter(_bare(annotation)).json_schema(schema_generator=LeanSchema))
+        schema = cast("JsonObject", TypeAdapter(annotation).json_schema(schema_generator=LeanSchema))
     except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError, TypeError):
         # Whoever compiles the whole signature meets the same error and says where it is.
         return set()
     return set(_kinds(schema))
-
-
-def _bare(annotation: Annotation) -> Annotation:
-    """Return an annotation without its ``Field``: outside of an argument pydantic warns of what only fields can have."""
-    if get_origin(annotation) is not Annotated:
-        return annotation
-    kind, *metadata = get_args(annotation)
-    return Annotated[(kind, *(item for item in metadata if not isinstance(item, FieldInfo)), None)]
 
 
 def _used(schema: JsonValue, definitions: JsonObject, found: JsonObject) -> JsonObject:
