@@ -276,3 +276,19 @@ async def test_functions_of_every_kind() -> None:
     assert await _texts(server, "desk") == ["user: desk"]
     assert await _texts(server, "part", {"text": "x"}) == ["user: <x"]
     assert (await items(server, "prompts/list"))[-1]["description"] == "Show it."
+
+
+async def test_an_argument_with_an_alias() -> None:
+    """PRM-01: an alias is the name on the wire, with nothing to warn of."""
+    server = Server("test")
+
+    @server.prompt
+    def about(resource_uri: Annotated[str, Field(alias="resourceUri", description="which")]) -> str:
+        return resource_uri
+
+    listed = await ask(server, make_call("prompts/list"))
+    (prompt,) = cast("list[JsonObject]", listed["prompts"])
+    assert prompt["arguments"] == [{"name": "resourceUri", "description": "which", "required": True}]
+    got = await ask(server, make_call("prompts/get", {"name": "about", "arguments": {"resourceUri": "a://b"}}))
+    (message,) = cast("list[dict[str, JsonObject]]", got["messages"])
+    assert message["content"]["text"] == "a://b"
