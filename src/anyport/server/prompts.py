@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from anyport.protocol.calls import Call, Reply
 from anyport.protocol.errors import InvalidParams, LocalProtocolError, MethodNotFound

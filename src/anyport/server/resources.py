@@ -11,7 +11,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import cast
 
 from msgspec import Struct
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 from typing_extensions import TypedDict
 
 from anyport.protocol.calls import Call, Reply

@@ -9,13 +9,12 @@ import json
 import types
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_origin
 
 import msgspec
+import pydantic
 from msgspec import UNSET, Raw, Struct
-from pydantic import BaseModel, ConfigDict, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, ValidationError, to_json
 
 from anyport.protocol.errors import ToolError
 from anyport.protocol.types import (
@@ -32,10 +31,13 @@ from anyport.server.content import Audio, File, Image
 from anyport.server.declarations import DeclarationError
 from anyport.server.signature import Annotation, AnyFunction, json_schema
 
+if TYPE_CHECKING:
+    from pydantic import ConfigDict, TypeAdapter
+
 BLOCKS: Final = (TextContent, ImageContent, AudioContent, EmbeddedResource, ResourceLink)
 MEDIA: Final = (Image, Audio, File)
 _UNSTRUCTURED: Final = (*BLOCKS, *MEDIA, CallToolResult, str, bytes, type(None))
-_CONFIG: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)
+_CONFIG: Final[ConfigDict] = {"ser_json_bytes": "base64", "val_json_bytes": "base64", "allow_inf_nan": False}
 _PREFIX: Final = len(b'{"result":')
 
 
@@ -179,12 +181,12 @@ def _adapter(function: AnyFunction, annotation: Annotation) -> TypeAdapter[Any] 
     holder = dataclasses.make_dataclass("output", [("result", annotation)])
     cast("Any", holder).__pydantic_config__ = _CONFIG
     try:
-        return TypeAdapter(holder)
-    except PydanticUndefinedAnnotation as error:
+        return pydantic.TypeAdapter(holder)
+    except pydantic.PydanticUndefinedAnnotation as error:
         raise DeclarationError(function, f"the return annotation cannot be resolved: {error}") from error
-    except PydanticSchemaGenerationError:
+    except pydantic.PydanticSchemaGenerationError:
         return None
-    except (PydanticUserError, TypeError) as error:
+    except (pydantic.PydanticUserError, TypeError) as error:
         raise DeclarationError(function, f"the return annotation has no JSON Schema: {error}") from error
 
 
@@ -217,7 +219,7 @@ def _block(value: object) -> ContentBlock:
 
 
 def _is_record(value: object) -> bool:
-    return isinstance(value, (dict, BaseModel, Struct)) or hasattr(value, "__dataclass_fields__")
+    return isinstance(value, (dict, pydantic.BaseModel, Struct)) or hasattr(value, "__dataclass_fields__")
 
 
 def _fallback(value: object) -> object:

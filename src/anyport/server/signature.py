@@ -9,25 +9,41 @@ from __future__ import annotations
 import base64
 import copy
 import functools
+import importlib
 import inspect
 import json
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Annotated, Any, Final, NotRequired, TypeAlias, TypeVar, cast, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    NotRequired,
+    TypeAlias,
+    TypeGuard,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+)
 
+import pydantic
 from msgspec import Struct
-from pydantic import ConfigDict, PydanticUndefinedAnnotation, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
-from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
-from pydantic_core import PydanticSerializationError, PydanticUndefined, core_schema, to_jsonable_python
+from pydantic_core import PydanticSerializationError, PydanticUndefined, ValidationError, to_jsonable_python
 from typing_extensions import TypedDict
 
 from anyport.protocol.headers import HeaderParameter, header_parameters
 from anyport.protocol.types.json import JsonObject, JsonValue
 from anyport.server.context import Context
 from anyport.server.declarations import DeclarationError
+
+if TYPE_CHECKING:
+    # pydantic loads its parts when they are first used, and so a server does: when the first function is registered.
+    from pydantic import ConfigDict, TypeAdapter
+    from pydantic.fields import FieldInfo
+    from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 AnyFunction = Callable[..., Any]
 Annotation: TypeAlias = Any
@@ -36,29 +52,8 @@ Form = Callable[[str, Annotation], Annotation]
 """Name and annotation of a parameter to the type that its argument is read as."""
 RawT = TypeVar("RawT")
 
-CLOSED_CONFIG: Final = ConfigDict(extra="forbid", val_json_bytes="base64", allow_inf_nan=False)
-OPEN_CONFIG: Final = ConfigDict(extra="allow", val_json_bytes="base64", allow_inf_nan=False)
-
-
-class LeanSchema(GenerateJsonSchema):
-    """JSON Schema without the titles that pydantic makes up, and with bytes as Base64 text."""
-
-    def field_title_should_be_set(self, schema: object) -> bool:
-        """Never derive a title from a field's name: it says nothing that the name does not."""
-        return False
-
-    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
-        """Keep the order of declaration: a model reads a schema from top to bottom."""
-        return value
-
-    def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
-        """Describe bytes as Base64 (JSON Schema 2020-12, validation, 8.3).
-
-        pydantic reads both alphabets of RFC 4648 and writes the second one.
-        """
-        if self._config.val_json_bytes != "base64":
-            return super().bytes_schema(schema)
-        return {"type": "string", "contentEncoding": "base64" if self.mode == "validation" else "base64url"}
+CLOSED_CONFIG: Final[ConfigDict] = {"extra": "forbid", "val_json_bytes": "base64", "allow_inf_nan": False}
+OPEN_CONFIG: Final[ConfigDict] = {"extra": "allow", "val_json_bytes": "base64", "allow_inf_nan": False}
 
 
 class Signature(Struct, frozen=True):
@@ -212,7 +207,7 @@ def _check_kind(function: AnyFunction, parameter: inspect.Parameter) -> None:
 
 
 def _check_default(function: AnyFunction, parameter: inspect.Parameter) -> None:
-    if parameter.default is parameter.empty or isinstance(parameter.default, FieldInfo):
+    if parameter.default is parameter.empty or is_field(parameter.default):
         raise DeclarationError(function, f"nothing gives {parameter.name} its value")
 
 
@@ -227,7 +222,7 @@ def _field(
     A default in the signature is Python's to apply; one inside ``Field(...)`` is ours (``supplied``).
     """
     default: Any = parameter.default
-    if isinstance(default, FieldInfo):
+    if is_field(default):
         annotation = Annotated[annotation, default]
     info = _declared_field(annotation, default)
     if info is not None and not info.is_required():
@@ -235,23 +230,34 @@ def _field(
         if info.default is not PydanticUndefined:
             _note_default(parameter.name, info.default, defaults)
         return NotRequired[_without_default(annotation)]
-    if default is parameter.empty or isinstance(default, FieldInfo):
+    if default is parameter.empty or is_field(default):
         return annotation
     _note_default(parameter.name, default, defaults)
     return NotRequired[annotation]
 
 
+def is_field(value: object) -> TypeGuard[FieldInfo]:
+    """Whether a value is what ``Field(...)`` makes."""
+    return isinstance(value, importlib.import_module("pydantic.fields").FieldInfo)
+
+
+def lean_schema() -> type[GenerateJsonSchema]:
+    """Return the generator of our JSON Schemas."""
+    generator: type[GenerateJsonSchema] = importlib.import_module("anyport.server.lean_schema").LeanSchema
+    return generator
+
+
 def _declared_field(annotation: object, default: object) -> FieldInfo | None:
-    if isinstance(default, FieldInfo):
+    if is_field(default):
         return default
-    found = [item for item in getattr(annotation, "__metadata__", ()) if isinstance(item, FieldInfo)]
+    found = [item for item in getattr(annotation, "__metadata__", ()) if is_field(item)]
     return next((item for item in found if not item.is_required()), None)
 
 
 def _without_default(annotation: object) -> object:
     """Return the annotation with each ``Field`` stripped of its default, which a typed dictionary cannot have."""
     args = get_args(annotation)
-    metadata = tuple(_bare_field(item) if isinstance(item, FieldInfo) else item for item in args[1:])
+    metadata = tuple(_bare_field(item) if is_field(item) else item for item in args[1:])
     return Annotated[(args[0], *metadata)]
 
 
@@ -278,8 +284,8 @@ def _adapter(function: AnyFunction, fields: dict[str, object], *, extra: bool) -
     arguments = make("arguments", fields)
     cast("Any", arguments).__pydantic_config__ = OPEN_CONFIG if extra else CLOSED_CONFIG
     try:
-        return TypeAdapter(arguments)
-    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError, TypeError) as error:
+        return pydantic.TypeAdapter(arguments)
+    except (pydantic.PydanticUndefinedAnnotation, pydantic.PydanticUserError, TypeError) as error:
         raise DeclarationError(function, f"a parameter has no JSON Schema: {_first_line(error)}") from error
 
 
@@ -306,8 +312,8 @@ def json_schema(function: AnyFunction, adapter: TypeAdapter[Any], mode: JsonSche
         DeclarationError: The type has none.
     """
     try:
-        return cast("JsonObject", adapter.json_schema(mode=mode, schema_generator=LeanSchema))
-    except PydanticUserError as error:
+        return cast("JsonObject", adapter.json_schema(mode=mode, schema_generator=lean_schema()))
+    except pydantic.PydanticUserError as error:
         raise DeclarationError(function, f"a type has no JSON Schema: {_first_line(error)}") from error
 
 

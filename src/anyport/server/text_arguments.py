@@ -14,12 +14,10 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal, TypeGuard, cast, get_args, get_origin
 
-from pydantic import BeforeValidator, Json, PydanticUndefinedAnnotation, TypeAdapter
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
-from pydantic.fields import FieldInfo
+import pydantic
 
 from anyport.protocol.types.json import JsonObject, JsonValue
-from anyport.server.signature import Annotation, LeanSchema
+from anyport.server.signature import Annotation, is_field, lean_schema
 
 _REFERENCE: Final = re.compile(r'"\$ref": "#/\$defs/([^"]+)"')
 _MOST_SHOWN: Final = 1000
@@ -38,7 +36,7 @@ def text_form(name: str, annotation: Annotation) -> Annotation:
 
 def read_as_json(annotation: Annotation) -> Annotation:
     """Return the type of a text that is JSON for another type."""
-    return Json[annotation]
+    return pydantic.Json[annotation]
 
 
 def is_written_as_json(annotation: Annotation) -> bool:
@@ -106,7 +104,7 @@ def _spelled(annotation: Annotation) -> Annotation:
     if all(type(value) is str for value in values):
         return annotation
     spelled = {_text_of(value): value for value in values}
-    return Annotated[annotation, BeforeValidator(lambda text: spelled.get(text, text))]
+    return Annotated[annotation, pydantic.BeforeValidator(lambda text: spelled.get(text, text))]
 
 
 def _members(annotation: Annotation) -> Sequence[object]:
@@ -126,11 +124,11 @@ def _kinds_of(annotation: Annotation) -> set[str]:
     if get_origin(annotation) is Annotated:
         # An alias belongs to a field, and pydantic warns of one anywhere else; what remains says what kind it is.
         args = get_args(annotation)
-        rest = tuple(item for item in args[1:] if not isinstance(item, FieldInfo))
+        rest = tuple(item for item in args[1:] if not is_field(item))
         annotation = Annotated[(args[0], *rest)] if rest else args[0]
     try:
-        schema = cast("JsonObject", TypeAdapter(annotation).json_schema(schema_generator=LeanSchema))
-    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError, TypeError):
+        schema = cast("JsonObject", pydantic.TypeAdapter(annotation).json_schema(schema_generator=lean_schema()))
+    except (pydantic.PydanticUndefinedAnnotation, pydantic.PydanticUserError, TypeError):
         # Whoever compiles the whole signature meets the same error and says where it is.
         return set()
     return set(_kinds(schema))

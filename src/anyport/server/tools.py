@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET, Struct, structs
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
 from anyport.protocol.calls import Call, Reply
 from anyport.protocol.errors import InvalidParams, LocalProtocolError, McpError, ToolError

@@ -11,7 +11,6 @@ from typing import Final
 
 from anyport.protocol.errors import LocalProtocolError
 from anyport.serving.application import Application, RunOptions
-from anyport.serving.loops import new_event_loop
 from anyport.serving.settings import check_transport, complete, read_settings
 from anyport.serving.signals import Heard, end_on_signals
 from anyport.transports.stdio.process import ExitTimer, ParentWatch, end_descendants
@@ -77,6 +76,7 @@ def run_stdio(application: Application, guard: StdoutGuard) -> None:
     A signal, or the death of the parent, ends the process instead.
     """
     server = StdioServer(application.service, application.limits, guard)
+    loops = importlib.import_module("anyport.serving.loops")
 
     def orphaned() -> None:
         ExitTimer(_EXIT_WITHIN_S, children=True)
@@ -86,7 +86,7 @@ def run_stdio(application: Application, guard: StdoutGuard) -> None:
         ParentWatch(guard.parent, orphaned),
         end_on_signals(server.stop, _EXIT_WITHIN_S, children=True) as heard,
         contextlib.ExitStack() as closed,
-        asyncio.Runner(loop_factory=new_event_loop) as runner,
+        asyncio.Runner(loop_factory=loops.new_event_loop) as runner,
     ):
         runner.run(_serve_stdio(application, server, heard, closed))
 
