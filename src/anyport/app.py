@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
@@ -28,6 +27,7 @@ from anyport.protocol.types.json import JsonObject
 from anyport.server.authoring import Authoring
 from anyport.server.cache_hints import cache_hints
 from anyport.server.completions import Completions
+from anyport.server.declarations import names_of_caller
 from anyport.server.discovery import Discovery
 from anyport.server.dispatch import Dispatcher
 from anyport.server.functions import ErrorDetail, Functions
@@ -181,9 +181,7 @@ class Server(Authoring):
         Raises:
             DeclarationError: The declaration cannot work; the message names file, line and reason.
         """
-        # A tool that is declared inside a function may be annotated with the classes of that function.
-        frame = inspect.currentframe()
-        names = frame.f_back.f_locals if frame is not None and frame.f_back is not None else {}
+        names = names_of_caller()
         if function is None:
             return functools.partial(self._add_tool, options, names)
         return self._add_tool(options, names, function)

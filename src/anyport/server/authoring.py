@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar, Unpack, overload
@@ -13,7 +12,7 @@ from typing_extensions import TypedDict
 from anyport.protocol.types import Annotations, CacheScope, Icon
 from anyport.protocol.types.json import JsonObject
 from anyport.server.completions import Completions
-from anyport.server.declarations import DeclarationError
+from anyport.server.declarations import DeclarationError, names_of_caller
 from anyport.server.files import MAX_FILE_BYTES, DirectoryReader, FileReader
 from anyport.server.prompts import PromptOptions, Prompts
 from anyport.server.resources import ResourceOptions, Resources
@@ -88,7 +87,7 @@ class Authoring:
         """
         if callable(uri):
             raise DeclarationError(uri, 'a resource needs its URI: @server.resource("shop://items")')
-        return functools.partial(self._add_resource, uri, ResourceOptions(**options), _names_of_caller())
+        return functools.partial(self._add_resource, uri, ResourceOptions(**options), names_of_caller())
 
     @overload
     def prompt(self, function: FunctionT, /) -> FunctionT: ...
@@ -116,7 +115,7 @@ class Authoring:
         Raises:
             DeclarationError: The declaration cannot work; the message names file, line and reason.
         """
-        add = functools.partial(self._add_prompt, PromptOptions(**options), _names_of_caller())
+        add = functools.partial(self._add_prompt, PromptOptions(**options), names_of_caller())
         return add if function is None else add(function)
 
     def completion(self, target: str, /, argument: str) -> Callable[[FunctionT], FunctionT]:
@@ -137,7 +136,7 @@ class Authoring:
         Raises:
             DeclarationError: There is no such target or argument, or it has a completion already.
         """
-        return functools.partial(self._add_completion, target, argument, _names_of_caller())
+        return functools.partial(self._add_completion, target, argument, names_of_caller())
 
     def add_file(
         self,
@@ -212,11 +211,3 @@ class Authoring:
     ) -> FunctionT:
         self.completions.add(target, argument, function, names)
         return function
-
-
-def _names_of_caller() -> Mapping[str, object]:
-    """Return the local names where a decorator stands: what is declared inside a function may use them."""
-    frame = inspect.currentframe()
-    for _ in range(2):
-        frame = frame.f_back if frame is not None else None
-    return frame.f_locals if frame is not None else {}

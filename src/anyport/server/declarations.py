@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from anyport.protocol.errors import LocalProtocolError
 
@@ -31,3 +31,14 @@ def place_of(function: Callable[..., object]) -> str:
     function = getattr(function, "func", function)
     code = getattr(inspect.unwrap(function), "__code__", None) or getattr(type(function).__call__, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "unknown place"
+
+
+def names_of_caller() -> Mapping[str, object]:
+    """Return the local names where a decorator stands: what is declared inside a function may use them.
+
+    To be called by the decorator itself.
+    """
+    frame = inspect.currentframe()
+    for _ in range(2):
+        frame = frame.f_back if frame is not None else None
+    return frame.f_locals if frame is not None else {}

@@ -12,7 +12,7 @@ import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Final, Literal, TypeGuard, cast, get_args, get_origin
+from typing import Annotated, Final, Literal, cast, get_args, get_origin
 
 import pydantic
 
@@ -83,11 +83,6 @@ def describe(argument: JsonObject, schema: JsonObject) -> str | None:
     shown = json.dumps(wanted, separators=(",", ":"))
     hint = f"JSON that meets the schema {shown}" if isinstance(wanted, dict) and len(shown) <= _MOST_SHOWN else "JSON"
     return f"{text} ({hint})" if text else hint
-
-
-def are_texts(values: JsonValue) -> TypeGuard[dict[str, str]]:
-    """Whether a value is an object of strings."""
-    return isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
 
 
 # --- values that have a list ------------------------------------------------------------------------------------------
