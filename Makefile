@@ -20,7 +20,8 @@ NPM := $(PYTHON) scripts/npm.py
 RUN_STAMP := $(VENV)/.stamp-run
 DEV_STAMP := $(VENV)/.stamp-dev
 NODE_STAMP := tests/conformance/node_modules/.stamp
-INTEROP_STAMPS := .interop/mcp1/.stamp .interop/mcp2/.stamp
+SERVERS_STAMP := tests/interop/npm/node_modules/.stamp
+INTEROP_STAMPS := .interop/mcp1/.stamp .interop/mcp2/.stamp .interop/fastmcp4/.stamp $(SERVERS_STAMP)
 
 # What `make test` promises to have; without it a test that lacks its tool is skipped (tests/requirements.py).
 export ANYPORT_REQUIRE_TOOLS ?= 1
@@ -73,8 +74,13 @@ bench: $(RUN_STAMP) ## anyport beside the other libraries and the limits
 	@$(PYTHON) -m benchmarks $(ARGS)
 
 .PHONY: soak
-soak: $(RUN_STAMP) ## calls for a minute (ARGS=--seconds=N); fails if memory, threads or descriptors grow
+soak: $(RUN_STAMP) ## what takes long: a minute of calls (ARGS=--seconds=N), every operation 10,000 times, 1,200 kills, crowds
 	@$(PYTHON) -m scripts.soak $(ARGS)
+	$(PYTHON) -m tests.budgets.operations >/dev/null
+	$(PYTHON) -m tests.budgets.client_operations >/dev/null
+	$(PYTHON) -m tests.faults.kills
+	$(PYTHON) -m tests.faults.server_kills
+	$(PYTHON) -m tests.faults.crowds
 
 .PHONY: import-times
 import-times: $(DEV_STAMP) ## the figures of adr/dependencies.md
@@ -87,7 +93,7 @@ build: $(DEV_STAMP) ## sdist and wheel in dist/
 
 .PHONY: clean
 clean: ## forget every environment and cache
-	@rm -rf $(VENV) .interop .bench dist build tests/conformance/node_modules \
+	@rm -rf $(VENV) .interop .bench dist build tests/conformance/node_modules tests/interop/npm/node_modules \
 	    .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # ------------------------------------------------------------------ set-up
@@ -96,13 +102,21 @@ clean: ## forget every environment and cache
 venv: $(DEV_STAMP) ## the environment for development, in .venv
 
 .PHONY: tools
-tools: $(DEV_STAMP) conformance-tools interop-tools
+tools: $(DEV_STAMP) conformance-tools interop-tools nginx-tools
 
 .PHONY: conformance-tools
 conformance-tools: $(NODE_STAMP)
 
 .PHONY: interop-tools
 interop-tools: $(INTEROP_STAMPS)
+
+# A test that needs it says so; without root or apt, install it by hand.
+.PHONY: nginx-tools
+nginx-tools:
+	@if ! PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	    echo "installing nginx"
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends nginx-light >/dev/null
+	fi
 
 $(PYTHON):
 	@scripts/make-venv $(VENV)
@@ -123,6 +137,12 @@ $(NODE_STAMP): tests/conformance/package.json tests/conformance/package-lock.jso
 	@echo "installing Node 22 and the conformance suite"
 	$(NPM) ci --prefix tests/conformance >/dev/null
 	tests/conformance/node_modules/.bin/node --version | grep -q '^v22\.'
+	touch $@
+
+# The servers of npm run on the Node of the conformance suite.
+$(SERVERS_STAMP): tests/interop/npm/package.json tests/interop/npm/package-lock.json | $(NODE_STAMP)
+	@echo "installing servers from npm"
+	$(NPM) ci --prefix tests/interop/npm >/dev/null
 	touch $@
 
 .interop/%/.stamp: tests/interop/requirements-%.txt

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Role = Literal["subject", "peer", "limit"]
-Ability = Literal["http", "stdio", "sessions", "import"]
+Ability = Literal[
+    "http", "http-tools", "http-many", "legacy", "listen", "stdio", "big-stdio", "sessions", "import", "client"
+]
+Serve = Literal["uvicorn", "script"]
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,14 @@ class Contestant:
         name: What the report and `--contestants` call it.
         role: `subject` is what this project makes, `peer` another library, `limit` the least that a server can cost.
         environment: The environment it runs in: `requirements/<environment>.txt`, made under `.bench/<environment>`.
-        server: Its file in `servers/`, without `.py`: `app()` returns an ASGI application, as a script it serves stdio.
+        server: Its file in `servers/`, without `.py`: `app()` returns an ASGI application (`app_sse()` one that may
+            answer with event streams), as a script it serves stdio.
         abilities: The rows that it can take part in (`Row.needs`).
+        client: The file in `clients/` that calls a server, without `.py`; `""` where it has no client.
         imports: The code whose time the import row measures.
         env: Environment variables for its servers; `FASTMCP_...` settings have no other way in.
         note: What it runs and with which settings; printed under the results.
+        serve: Who serves HTTP: stock uvicorn, or the file itself as a script that is given the port.
     """
 
     name: str
@@ -30,12 +36,15 @@ class Contestant:
     environment: str
     server: str
     abilities: frozenset[Ability]
+    client: str = ""
     imports: str = ""
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     note: str = ""
+    serve: Serve = "uvicorn"
 
 
-_ALL: frozenset[Ability] = frozenset({"http", "stdio", "sessions", "import"})
+_ALL: frozenset[Ability] = frozenset({"http", "http-tools", "stdio", "sessions", "import"})
+_MORE: frozenset[Ability] = _ALL | {"legacy", "big-stdio"}
 
 CONTESTANTS = (
     Contestant(
@@ -43,20 +52,39 @@ CONTESTANTS = (
         role="subject",
         environment="anyport",
         server="anyport_server",
-        abilities=_ALL,
+        client="anyport_client",
+        abilities=_MORE | {"http-many", "listen", "client"},
         imports="import anyport; anyport.Server('bench')",
-        note="the checkout; `server.asgi()`, `server.run()`, every option at its default",
+        note="the checkout; `server.asgi()`, `server.run()`, `Client(target)`, every option at its default",
+    ),
+    Contestant(
+        name="anyport edge",
+        role="subject",
+        environment="anyport",
+        server="anyport_edge",
+        abilities=frozenset({"http", "http-tools", "legacy", "listen"}),
+        note="the same, by `server.run(\"http\")`: anyport's own connections under uvicorn's server",
+        serve="script",
+    ),
+    Contestant(
+        name="anyport 1000 tools",
+        role="subject",
+        environment="anyport",
+        server="anyport_many",
+        abilities=frozenset({"http-many"}),
+        note="`anyport` with 999 tools more",
     ),
     Contestant(
         name="mcp",
         role="peer",
         environment="mcp",
         server="mcp_sdk",
-        abilities=_ALL,
+        client="mcp_client",
+        abilities=_MORE | {"client"},
         imports="from mcp.server.mcpserver import MCPServer; MCPServer('bench')",
         note=(
             "`streamable_http_app(json_response=True)`, its fastest for modern requests;"
-            " `stateless_http` touches legacy requests alone"
+            " `stateless_http` touches legacy requests alone; `Client(target)`"
         ),
     ),
     Contestant(
@@ -88,6 +116,15 @@ CONTESTANTS = (
             "uvicorn; msgspec decodes and encodes, pydantic-core validates, the tool is awaited;"
             " its import row is `import msgspec, pydantic`"
         ),
+    ),
+    Contestant(
+        name="limit: protocol",
+        role="limit",
+        environment="limits",
+        server="limit_protocol",
+        abilities=frozenset({"http"}),
+        note="the same work in a bare `asyncio.Protocol` with httptools and uvloop: no uvicorn, no deadlines",
+        serve="script",
     ),
     Contestant(
         name="limit: stdio blocking",

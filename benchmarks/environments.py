@@ -32,9 +32,28 @@ print(json.dumps(found))
 """
 
 
+_HERE = {"anyport": ROOT / ".venv", "limits": ROOT / ".venv", "mcp": ROOT / ".interop" / "mcp2"}
+"""Environments of the checkout that hold the same, for `--check`."""
+
+_places: dict[str, Path] = {}
+
+
+def take_those_of_the_checkout() -> None:
+    """Use the environments that `make test` has made, instead of making any.
+
+    Raises:
+        BenchError: One is missing.
+    """
+    for place in _HERE.values():
+        if not (place / "bin" / "python").is_file():
+            msg = f"{place.relative_to(ROOT)} is missing: make venv interop-tools"
+            raise BenchError(msg)
+    _places.update(_HERE)
+
+
 def python_of(name: str) -> Path:
     """Return the interpreter of an environment, made or not."""
-    return BENCH / name / "bin" / "python"
+    return _places.get(name, BENCH / name) / "bin" / "python"
 
 
 def make(name: str) -> None:
@@ -46,6 +65,8 @@ def make(name: str) -> None:
     Raises:
         BenchError: It could not be installed. The next run tries again.
     """
+    if name in _places:
+        return
     stamp = BENCH / name / "made-from"
     wanted = _digest(name)
     if stamp.is_file() and stamp.read_text() == wanted:

@@ -20,16 +20,17 @@ from measure import BenchError, Sample, cpu_seconds, on_core, resident_kib
 from plan import Plan, Prepare, Take
 from processes import http_server, log_tail
 
-_PATH = "/mcp"
+PATH = "/mcp"
 _ANSWER_TIMEOUT = 15.0
 _WARM_SECONDS = 1
 _WARM_SESSIONS = 20
+MARK = 123456789
 _JSON = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
 
 
 @dataclass(frozen=True)
 class Post:
-    """A prepared request."""
+    """A prepared request. `wrk` gives each its own id in the place of `MARK`."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -50,10 +51,11 @@ class Totals:
     max: float
 
 
-def modern_call(tool: str) -> Post:
+def modern_call(tool: str, arguments: Mapping[str, object] | None = None, token: int | None = None) -> Post:
     """Return a `tools/call` of revision 2026-07-28 with the header mirror (Streamable HTTP, "Request Metadata")."""
     mirror = {"MCP-Protocol-Version": messages.MODERN, "Mcp-Method": "tools/call", "Mcp-Name": tool}
-    return Post({**_JSON, **mirror}, messages.call(1, tool))
+    body = messages.call(1, tool, token=token) if arguments is None else messages.call(1, tool, arguments, token=token)
+    return Post({**_JSON, **mirror}, body)
 
 
 def find_wrk() -> str:
@@ -74,38 +76,71 @@ def find_wrk() -> str:
     return found
 
 
-def http_calls(connections: int, tool: str = "add") -> Prepare:
-    """Return the row that loads a contestant with modern JSON calls over so many connections."""
+def http_calls(connections: int, tool: str = "add", *, steady: bool = False) -> Prepare:
+    """Return the row that loads a contestant with modern JSON calls over so many connections.
+
+    Args:
+        connections: How many.
+        tool: The tool that is called.
+        steady: For as long as the plan says for the worst call.
+    """
 
     @contextmanager
     def prepare(contestant: Contestant, plan: Plan) -> Generator[Take]:
         request = modern_call(tool)
         with http_server(contestant, plan.cores) as (server, port):
-            _check(contestant, port, request)
+            check(contestant, port, request)
             _wrk(plan, port, request, connections, _WARM_SECONDS)
-
-            def take() -> Sample:
-                before = cpu_seconds(server.pid)
-                totals = _wrk(plan, port, request, connections, plan.seconds)
-                used = cpu_seconds(server.pid) - before
-                return Sample(
-                    cpu_ms=used / totals.requests * 1e3,
-                    calls_per_s=totals.requests / totals.microseconds * 1e6,
-                    p50_ms=totals.p50 / 1e3,
-                    worst_ms=totals.max / 1e3,
-                )
-
-            yield take
-            _check(contestant, port, request)
+            yield lambda: _loaded(
+                plan, (server.pid, port), request, connections, plan.steady if steady else plan.seconds
+            )
+            check(contestant, port, request)
 
     return prepare
+
+
+def legacy_calls(connections: int, tool: str, factory: str) -> Prepare:
+    """Return the row that loads one legacy session with calls over so many connections, each under its own id.
+
+    Args:
+        connections: How many.
+        tool: The tool that is called, with a token for progress.
+        factory: What makes the application (`Contestant.server`).
+    """
+
+    @contextmanager
+    def prepare(contestant: Contestant, plan: Plan) -> Generator[Take]:
+        with http_server(contestant, plan.cores, factory) as (server, port):
+            with connection_to(port) as connection:
+                headers = _open_session(connection)
+            request = Post(headers, messages.call(MARK, tool, modern=False, token=1))
+            check(contestant, port, request)
+            _wrk(plan, port, request, connections, _WARM_SECONDS)
+            yield lambda: _loaded(plan, (server.pid, port), request, connections, plan.seconds)
+            check(contestant, port, request)
+
+    return prepare
+
+
+def _loaded(plan: Plan, server: tuple[int, int], request: Post, connections: int, seconds: float) -> Sample:
+    """Load a server, of which process and port are given, and read what it took."""
+    pid, port = server
+    before = cpu_seconds(pid)
+    totals = _wrk(plan, port, request, connections, seconds)
+    used = cpu_seconds(pid) - before
+    return Sample(
+        cpu_ms=used / totals.requests * 1e3,
+        calls_per_s=totals.requests / totals.microseconds * 1e6,
+        p50_ms=totals.p50 / 1e3,
+        worst_ms=totals.max / 1e3,
+    )
 
 
 def idle_sessions(contestant: Contestant, plan: Plan) -> AbstractContextManager[Take]:
     """Prepare the row that opens legacy sessions and reads what memory each one holds; each round on a fresh server."""
 
     def take() -> Sample:
-        with http_server(contestant, plan.cores) as (server, port), _connection(port) as connection:
+        with http_server(contestant, plan.cores) as (server, port), connection_to(port) as connection:
             first = _open_session(connection)
             for _ in range(_WARM_SESSIONS):
                 _open_session(connection)
@@ -122,14 +157,20 @@ def idle_sessions(contestant: Contestant, plan: Plan) -> AbstractContextManager[
 
 
 @contextmanager
-def _connection(port: int) -> Generator[http.client.HTTPConnection]:
+def connection_to(port: int) -> Generator[http.client.HTTPConnection]:
+    """Connect; closed when the block ends."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_TIMEOUT)) as connection:
         yield connection
 
 
-def _post(connection: http.client.HTTPConnection, post: Post) -> tuple[http.client.HTTPResponse, bytes]:
+def send(connection: http.client.HTTPConnection, request: Post) -> tuple[http.client.HTTPResponse, bytes]:
+    """Post a request; return the response, which is read, and its body.
+
+    Raises:
+        BenchError: There was no whole answer.
+    """
     try:
-        connection.request("POST", _PATH, post.body, dict(post.headers))
+        connection.request("POST", PATH, request.body, dict(request.headers))
         response = connection.getresponse()
         return response, response.read()
     except (OSError, http.client.HTTPException) as broken:
@@ -137,25 +178,33 @@ def _post(connection: http.client.HTTPConnection, post: Post) -> tuple[http.clie
         raise BenchError(msg) from broken
 
 
-def _check(contestant: Contestant, port: int, post: Post) -> None:
+def check(contestant: Contestant, port: int, request: Post) -> None:
     """Ask once, plainly: a wrong answer makes figures that mean nothing."""
-    with _connection(port) as connection:
-        response, body = _post(connection, post)
+    with connection_to(port) as connection:
+        response, body = send(connection, request)
     if response.status != 200:
         msg = f"a wrong answer: status {response.status}, {body[:300]!r}; log: {log_tail(contestant)}"
         raise BenchError(msg)
-    messages.check(body)
+    messages.check(_answer_in(response, body))
+
+
+def _answer_in(response: http.client.HTTPResponse, body: bytes) -> bytes:
+    """Return the answer in a body, which may be an event stream: it is the last event then."""
+    if not response.getheader("Content-Type", "").startswith("text/event-stream"):
+        return body
+    lines = [line.removeprefix(b"data:").strip() for line in body.splitlines() if line.startswith(b"data:")]
+    return next((line for line in reversed(lines) if line), b"")
 
 
 def _open_session(connection: http.client.HTTPConnection) -> Mapping[str, str]:
     """Shake hands; return the headers of the session's further requests."""
-    response, body = _post(connection, Post(_JSON, messages.initialize(1)))
+    response, body = send(connection, Post(_JSON, messages.initialize(1)))
     session = response.getheader("Mcp-Session-Id")
     if response.status != 200 or session is None:
         msg = f"no session: status {response.status}, {body[:300]!r}"
         raise BenchError(msg)
     headers = {**_JSON, "Mcp-Session-Id": session, "MCP-Protocol-Version": messages.LEGACY}
-    response, body = _post(connection, Post(headers, messages.initialized()))
+    response, body = send(connection, Post(headers, messages.initialized()))
     if response.status != 202:
         msg = f"the session was not taken up: status {response.status}, {body[:300]!r}"
         raise BenchError(msg)
@@ -163,17 +212,13 @@ def _open_session(connection: http.client.HTTPConnection) -> Mapping[str, str]:
 
 
 def _check_session(connection: http.client.HTTPConnection, headers: Mapping[str, str]) -> None:
-    response, body = _post(connection, Post(headers, messages.call(2, "add", modern=False)))
-    if response.getheader("Content-Type", "").startswith("text/event-stream"):
-        lines = (line.removeprefix(b"data:").strip() for line in body.splitlines() if line.startswith(b"data:"))
-        body = next((line for line in lines if line), b"")
-    messages.check(body)
+    messages.check(_answer_in(*send(connection, Post(headers, messages.call(2, "add", modern=False)))))
 
 
-def _wrk(plan: Plan, port: int, post: Post, connections: int, seconds: int) -> Totals:
-    request = _request_file(post)
-    command = [find_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s"]
-    command += ["-s", str(HERE / "post.lua"), f"http://127.0.0.1:{port}{_PATH}", "--", str(request)]
+def _wrk(plan: Plan, port: int, request: Post, connections: int, seconds: float) -> Totals:
+    file = _request_file(request)
+    command = [find_wrk(), "-t1", f"-c{connections}", f"-d{round(seconds)}s", "--timeout", "5s"]
+    command += ["-s", str(HERE / "post.lua"), f"http://127.0.0.1:{port}{PATH}", "--", str(file)]
     try:
         with on_core(plan.cores.load):
             done = subprocess.run(command, capture_output=True, timeout=seconds + _ANSWER_TIMEOUT, check=False)
@@ -188,8 +233,8 @@ def _wrk(plan: Plan, port: int, post: Post, connections: int, seconds: int) -> T
     return totals
 
 
-def _request_file(post: Post) -> Path:
+def _request_file(request: Post) -> Path:
     path = BENCH / "work" / "request.http"
-    head = "".join(f"{name}: {value}\n" for name, value in post.headers.items())
-    path.write_bytes(head.encode() + b"\n" + post.body)
+    head = "".join(f"{name}: {value}\n" for name, value in request.headers.items())
+    path.write_bytes(head.encode() + b"\n" + request.body)
     return path

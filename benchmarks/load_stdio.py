@@ -82,6 +82,19 @@ class Driver:
                 waiting += read
         return Totals(_checked(answers, first, self._next), now - begin, [])
 
+    def large(self, tool: str, size: int) -> float:
+        """Ask for a result of so many bytes; return the seconds until all of it is there."""
+        begin = time.perf_counter()
+        self._write(messages.call(_MARK, tool, {"size": size}) + b"\n")
+        chunks = [self._read()]
+        while not chunks[-1].endswith(b"\n"):
+            chunks.append(self._read())
+        wall = time.perf_counter() - begin
+        if sum(map(len, chunks)) < size:
+            msg = f"a wrong answer: {chunks[0][:300]!r}"
+            raise BenchError(msg)
+        return wall
+
     def _requests(self, count: int) -> bytes:
         first, self._next = self._next, self._next + count
         return b"".join([self._line % number for number in range(first, first + count)])
@@ -111,7 +124,7 @@ def stdio_calls(window: int, tool: str = "add") -> Prepare:
         with started(contestant, command, plan.cores, pipes=True) as process:
             driver = Driver(process, tool)
 
-            def load(seconds: int, slack: float) -> Totals:
+            def load(seconds: float, slack: float) -> Totals:
                 with on_core(plan.cores.load), bounded(process, seconds + slack):
                     return driver.one_at_a_time(seconds) if window == 1 else driver.in_flight(window, seconds)
 
@@ -127,7 +140,28 @@ def stdio_calls(window: int, tool: str = "add") -> Prepare:
                 )
 
             with _log_told(contestant):
-                load(_WARM_SECONDS, _START_TIMEOUT)
+                load(min(_WARM_SECONDS, plan.seconds), _START_TIMEOUT)
+            yield take
+
+    return prepare
+
+
+def large_results(size: int) -> Prepare:
+    """Return the row of calls whose results have so many bytes, one at a time."""
+
+    @contextmanager
+    def prepare(contestant: Contestant, plan: Plan) -> Generator[Take]:
+        with started(contestant, stdio_command(contestant), plan.cores, pipes=True) as process:
+            driver = Driver(process, "add")
+
+            def take() -> Sample:
+                before = cpu_seconds(process.pid)
+                with on_core(plan.cores.load), bounded(process, _START_TIMEOUT):
+                    wall = driver.large("blob", size)
+                return Sample(wall_ms=wall * 1e3, cpu_ms=(cpu_seconds(process.pid) - before) * 1e3)
+
+            with _log_told(contestant):
+                take()
             yield take
 
     return prepare

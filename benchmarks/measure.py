@@ -20,12 +20,13 @@ class Sample:
     """One contestant, one round. What a row does not measure stays `None`.
 
     Attributes:
-        cpu_ms: Server CPU (user and system, children included) for each call, or for the whole start; milliseconds.
+        cpu_ms: CPU (user and system) of what is measured, a server with its children or a client, for each call or for
+            the whole start; milliseconds.
         wall_ms: Wall time of a start or an import; milliseconds.
         calls_per_s: Calls answered in each second.
         p50_ms: Median time of a call as the client sees it; milliseconds.
         worst_ms: The slowest call; milliseconds.
-        kib: Memory for each session; KiB.
+        kib: Memory for each session or stream, or of the process; KiB.
     """
 
     cpu_ms: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import cast
 
 from measure import BenchError
@@ -19,12 +20,36 @@ _ARGUMENTS = {"a": 2, "b": 3}
 _SUM = "5"
 
 
-def call(identifier: int, tool: str, *, modern: bool = True) -> bytes:
-    """Encode a `tools/call`; a modern one says in `_meta` what a handshake would have said."""
-    params: dict[str, object] = {"name": tool, "arguments": _ARGUMENTS}
-    if modern:
-        params["_meta"] = _META
+def call(
+    identifier: int,
+    tool: str,
+    arguments: Mapping[str, object] = _ARGUMENTS,
+    *,
+    modern: bool = True,
+    token: int | None = None,
+) -> bytes:
+    """Encode a `tools/call`; a modern one says in `_meta` what a handshake would have said.
+
+    Args:
+        identifier: Id of the request.
+        tool: Name of the tool.
+        arguments: Its arguments; those of the sum by default.
+        modern: Whether the revision is the modern one.
+        token: Token for progress; `None` for no progress.
+    """
+    params: dict[str, object] = {"name": tool, "arguments": arguments}
+    meta: dict[str, object] = dict(_META) if modern else {}
+    if token is not None:
+        meta["progressToken"] = token
+    if meta:
+        params["_meta"] = meta
     return _encode({"jsonrpc": "2.0", "id": identifier, "method": "tools/call", "params": params})
+
+
+def listen(identifier: int) -> bytes:
+    """Encode a modern `subscriptions/listen`, for changes of the tools."""
+    params = {"notifications": {"toolsListChanged": True}, "_meta": _META}
+    return _encode({"jsonrpc": "2.0", "id": identifier, "method": "subscriptions/listen", "params": params})
 
 
 def initialize(identifier: int) -> bytes:

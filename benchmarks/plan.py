@@ -15,17 +15,21 @@ class Plan:
     """The size of a run.
 
     Attributes:
-        seconds: Load in each round, for rows that load; whole seconds, because `wrk` counts those.
+        seconds: Load in each round, for rows that load; whole seconds where `wrk` is the load, which counts those.
         rounds: Rounds of a row that loads.
         starts: Rounds of a row that starts processes; their spread is wide and a round is short.
-        sessions: Legacy sessions held open in the memory row.
+        sessions: Legacy sessions, or listen streams, held open in the memory rows.
+        long: Rounds of a row that loads for long.
+        steady: Load in each of those; seconds.
         cores: Where the two sides run.
     """
 
-    seconds: int
+    seconds: float
     rounds: int
     starts: int
     sessions: int
+    long: int
+    steady: int
     cores: Cores
 
 

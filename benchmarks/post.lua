@@ -1,4 +1,4 @@
--- Posts one prepared request over and over and prints the totals as one line of JSON.
+-- Posts one prepared request over and over, each under its own id if it has a mark for it, and prints the totals as one line of JSON.
 -- The request's file: header lines, an empty line, the body.
 
 function init(args)
@@ -11,6 +11,14 @@ function init(args)
   wrk.method = "POST"
   wrk.body = file:read("*a")
   file:close()
+  local first, last = wrk.body:find("123456789", 1, true)
+  if first then
+    local head, tail, count = wrk.body:sub(1, first - 1), wrk.body:sub(last + 1), 0
+    request = function()
+      count = count + 1
+      return wrk.format(nil, nil, nil, head .. count .. tail)
+    end
+  end
 end
 
 function done(summary, latency, requests)

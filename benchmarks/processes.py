@@ -129,8 +129,15 @@ def run_to_end(contestant: Contestant, code: str, cores: Cores, timeout: float =
 
 
 @contextmanager
-def http_server(contestant: Contestant, cores: Cores) -> Generator[tuple[subprocess.Popen[bytes], int]]:
-    """Serve a contestant's application by stock uvicorn, ready when the block begins.
+def http_server(
+    contestant: Contestant, cores: Cores, factory: str = "app"
+) -> Generator[tuple[subprocess.Popen[bytes], int]]:
+    """Serve a contestant over HTTP, ready when the block begins.
+
+    Args:
+        contestant: Who.
+        cores: Where.
+        factory: What makes the application, where stock uvicorn serves it.
 
     Yields:
         The process and its port on 127.0.0.1.
@@ -139,8 +146,12 @@ def http_server(contestant: Contestant, cores: Cores) -> Generator[tuple[subproc
         BenchError: It did not listen within 30 s; the message ends with its log.
     """
     port = _free_port()
-    where = ["--app-dir", str(HERE / "servers"), "--host", "127.0.0.1", "--port", str(port)]
-    command = [str(python_of(contestant.environment)), "-m", "uvicorn", f"{contestant.server}:app", *_UVICORN, *where]
+    python, servers = str(python_of(contestant.environment)), HERE / "servers"
+    if contestant.serve == "script":
+        command = [python, str(servers / f"{contestant.server}.py"), str(port)]
+    else:
+        where = ["--app-dir", str(servers), "--host", "127.0.0.1", "--port", str(port)]
+        command = [python, "-m", "uvicorn", f"{contestant.server}:{factory}", *_UVICORN, *where]
     with started(contestant, command, cores, pipes=False) as process:
         deadline = time.monotonic() + _START_TIMEOUT
         while not _listens(port):

@@ -21,7 +21,7 @@ _HEAD = ("row", "contestant", "median", "spread", "unit", "calls/s", "p50 ms", "
 _RULES = (
     "Each figure is the median of the rounds; contestants took turns in each round."
     f" `vs {PEER}` and `vs limit` are medians of the ratios within a round: `5.0 x` means five times as good"
-    " (throughput rows, by server CPU), `0.35 of` means 0.35 of the other's time or size."
+    " (throughput rows, by CPU), `0.35 of` means 0.35 of the other's time or size."
     " `spread` is the least and the greatest round, `worst ms` the median of the slowest calls of each round."
     " Server and load have a core each."
     " `calls/s` moves with whatever else the machine does; the CPU for each call hardly does."
@@ -69,7 +69,8 @@ def markdown(results: Sequence[RowResult], contestants: Sequence[Contestant], se
         f"- `{name}`: " + ", ".join(f"{dist} {version}" for dist, version in found.items())
         for name, found in setting.versions.items()
     ]
-    size = f"{plan.rounds} rounds of {plan.seconds} s, {plan.starts} starts, {plan.sessions} sessions"
+    size = f"{plan.rounds} rounds of {plan.seconds} s, {plan.starts} starts, {plan.sessions} sessions or streams"
+    size += f", {plan.long} rounds of {plan.steady} s"
     return "\n".join(
         [
             f"Measured {setting.when} on {setting.cpu} by `{setting.command}`: {size}.",

@@ -62,7 +62,7 @@ def run_row(row: Row, contestants: Iterable[Contestant], plan: Plan) -> RowResul
                 takes[contestant.name] = stack.enter_context(row.prepare(contestant, plan))
             except (BenchError, OSError, subprocess.SubprocessError) as failed:
                 _fail(result, contestant.name, failed)
-        for _ in range(plan.rounds if row.load else plan.starts):
+        for _ in range({"start": plan.starts, "long": plan.long}.get(row.rounds, plan.rounds)):
             for name, take in takes.items():
                 if name not in result.failures:
                     _sample(result, name, take)

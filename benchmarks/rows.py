@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contestants import Ability
-from load_http import http_calls, idle_sessions
+from load_client import client_calls
+from load_http import http_calls, idle_sessions, legacy_calls
 from load_stdio import import_time, spawn_to_answer, stdio_calls
+from load_stdio import large_results as large_results_on_stdio
+from load_streams import at_rest, idle_listens, large_results, plain_calls, progress_events
 from plan import Prepare
 
 PEER = "mcp"
 
+Rounds = Literal["load", "start", "long", "check"]
 Figure = Literal["cpu_ms", "wall_ms", "calls_per_s", "p50_ms", "worst_ms", "kib"]
 
 
@@ -28,7 +32,9 @@ class Row:
         unit: What the figure counts.
         ratio: `times`: how many times as good as the reference (throughput); `part`: its part of it (time, size).
         limit: The contestant that shows what the ground costs; `None` where there is none.
-        load: Whether a round is a load (`Plan.rounds`) or the start of a process (`Plan.starts`).
+        rounds: How many rounds there are: as for a load, for the start of a process, for what takes long;
+            `check` for a row of `--check` alone, as for a load.
+        same_as: The row whose samples these are too, by another figure; it comes before.
     """
 
     name: str
@@ -39,7 +45,8 @@ class Row:
     unit: str
     ratio: Literal["times", "part"]
     limit: str | None
-    load: bool = True
+    rounds: Rounds = "load"
+    same_as: str | None = None
 
 
 ROWS = (
@@ -54,6 +61,17 @@ ROWS = (
         limit="limit: asgi+codec",
     ),
     Row(
+        name="http-1-p50",
+        title="the same: time of a call as the client sees it",
+        needs="http",
+        prepare=http_calls(connections=1),
+        figure="p50_ms",
+        unit="p50 ms",
+        ratio="part",
+        limit="limit: asgi+codec",
+        same_as="http-1",
+    ),
+    Row(
         name="http-32",
         title="HTTP, modern, JSON, async tool, 32 connections",
         needs="http",
@@ -62,6 +80,78 @@ ROWS = (
         unit="CPU ms/call",
         ratio="times",
         limit="limit: asgi+codec",
+    ),
+    Row(
+        name="http-sync",
+        title="HTTP, modern, JSON, sync tool on its own thread, 32 connections",
+        needs="http-tools",
+        prepare=http_calls(connections=32, tool="add_sync"),
+        figure="cpu_ms",
+        unit="CPU ms/call",
+        ratio="times",
+        limit=None,
+    ),
+    Row(
+        name="http-plain",
+        title="HTTP, modern, JSON, async tool, 16 connections, for `--check`",
+        needs="http",
+        prepare=plain_calls(connections=16),
+        figure="cpu_ms",
+        unit="CPU ms/call",
+        ratio="times",
+        limit="limit: asgi+codec",
+        rounds="check",
+    ),
+    Row(
+        name="legacy-json",
+        title="HTTP, legacy session, JSON answers, 32 connections",
+        needs="legacy",
+        prepare=legacy_calls(connections=32, tool="add", factory="app"),
+        figure="cpu_ms",
+        unit="CPU ms/call",
+        ratio="times",
+        limit=None,
+    ),
+    Row(
+        name="legacy-sse",
+        title="HTTP, legacy session, answers after one progress event, 32 connections",
+        needs="legacy",
+        prepare=legacy_calls(connections=32, tool="add_told", factory="app_sse"),
+        figure="cpu_ms",
+        unit="CPU ms/call",
+        ratio="times",
+        limit=None,
+    ),
+    Row(
+        name="progress",
+        title="HTTP, modern, calls of 100 progress events, 1 connection",
+        needs="legacy",
+        prepare=progress_events,
+        figure="cpu_ms",
+        unit="CPU ms/event",
+        ratio="times",
+        limit=None,
+    ),
+    Row(
+        name="steady",
+        title="worst call of 30 s, HTTP, modern, JSON, 8 connections",
+        needs="legacy",
+        prepare=http_calls(connections=8, steady=True),
+        figure="worst_ms",
+        unit="ms",
+        ratio="part",
+        limit=None,
+        rounds="long",
+    ),
+    Row(
+        name="tools-1000",
+        title="HTTP, modern, JSON, 32 connections, 1,000 tools beside 1",
+        needs="http-many",
+        prepare=http_calls(connections=32),
+        figure="cpu_ms",
+        unit="CPU ms/call",
+        ratio="times",
+        limit="anyport",
     ),
     Row(
         name="stdio-1",
@@ -84,6 +174,46 @@ ROWS = (
         limit="limit: stdio uvloop",
     ),
     Row(
+        name="stdio-10mb",
+        title="stdio, a result of 10 MB",
+        needs="big-stdio",
+        prepare=large_results_on_stdio(10 * 2**20),
+        figure="wall_ms",
+        unit="ms",
+        ratio="part",
+        limit=None,
+    ),
+    Row(
+        name="stdio-50mb",
+        title="stdio, a result of 50 MB",
+        needs="big-stdio",
+        prepare=large_results_on_stdio(50 * 2**20),
+        figure="wall_ms",
+        unit="ms",
+        ratio="part",
+        limit=None,
+    ),
+    Row(
+        name="http-10mb",
+        title="HTTP, modern, JSON, a result of 10 MB",
+        needs="legacy",
+        prepare=large_results(10 * 2**20),
+        figure="wall_ms",
+        unit="ms",
+        ratio="part",
+        limit=None,
+    ),
+    Row(
+        name="http-50mb",
+        title="HTTP, modern, JSON, a result of 50 MB",
+        needs="legacy",
+        prepare=large_results(50 * 2**20),
+        figure="wall_ms",
+        unit="ms",
+        ratio="part",
+        limit=None,
+    ),
+    Row(
         name="spawn",
         title="spawn to first stdio answer",
         needs="stdio",
@@ -92,7 +222,7 @@ ROWS = (
         unit="ms",
         ratio="part",
         limit="limit: stdio uvloop",
-        load=False,
+        rounds="start",
     ),
     Row(
         name="import",
@@ -103,7 +233,27 @@ ROWS = (
         unit="ms",
         ratio="part",
         limit="limit: asgi+codec",
-        load=False,
+        rounds="start",
+    ),
+    Row(
+        name="memory",
+        title="memory of a process that has answered one call over HTTP",
+        needs="legacy",
+        prepare=at_rest,
+        figure="kib",
+        unit="KiB",
+        ratio="part",
+        limit=None,
+    ),
+    Row(
+        name="listen-memory",
+        title="memory of an idle listen stream",
+        needs="listen",
+        prepare=idle_listens,
+        figure="kib",
+        unit="KiB",
+        ratio="part",
+        limit=None,
     ),
     Row(
         name="session-memory",
@@ -113,6 +263,46 @@ ROWS = (
         figure="kib",
         unit="KiB",
         ratio="part",
+        limit=None,
+    ),
+    Row(
+        name="client-http-1",
+        title="client over HTTP, modern, JSON, one at a time",
+        needs="client",
+        prepare=client_calls("http", window=1),
+        figure="cpu_ms",
+        unit="CPU ms/call",
+        ratio="times",
+        limit=None,
+    ),
+    Row(
+        name="client-http-32",
+        title="client over HTTP, modern, JSON, 32 in flight",
+        needs="client",
+        prepare=client_calls("http", window=32),
+        figure="cpu_ms",
+        unit="CPU ms/call",
+        ratio="times",
+        limit=None,
+    ),
+    Row(
+        name="client-stdio-1",
+        title="client over stdio, modern, one at a time",
+        needs="client",
+        prepare=client_calls("stdio", window=1),
+        figure="cpu_ms",
+        unit="CPU ms/call",
+        ratio="times",
+        limit=None,
+    ),
+    Row(
+        name="client-stdio-64",
+        title="client over stdio, modern, 64 in flight",
+        needs="client",
+        prepare=client_calls("stdio", window=64),
+        figure="cpu_ms",
+        unit="CPU ms/call",
+        ratio="times",
         limit=None,
     ),
 )

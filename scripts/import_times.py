@@ -20,11 +20,12 @@ DEFAULT = (
     "pydantic.type_adapter",
     "msgspec+pydantic.type_adapter",
     "jsonschema_rs",
+    "cryptography.hazmat.primitives.ciphers.aead+cryptography.hazmat.primitives.kdf.hkdf",
     "httptools",
     "uvloop",
     "uvicorn",
-    "aiohttp",
-    "aiohttp+uvicorn+uvloop",
+    "uvicorn+uvloop",
+    "anyport.transports.http.client",
     "anyport",
 )
 

@@ -7,15 +7,17 @@ the test is skipped, and its reason names the command that installs the tool.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, TypeAlias
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARIES = ROOT / "tests" / "conformance" / "node_modules" / ".bin"
+Environment: TypeAlias = Literal["mcp1", "mcp2", "fastmcp4"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +64,37 @@ def require_conformance() -> Conformance:
     return tool
 
 
-def interop_python(name: Literal["mcp1", "mcp2"]) -> Path:
+def interop_python(name: Environment) -> Path:
     """Return the interpreter of an environment that has another SDK; end the test if it is missing.
 
     Args:
-        name: `mcp1` has the newest `mcp` 1.x, `mcp2` has `mcp` 2.3.0.
+        name: `mcp1` has the newest `mcp` 1.x, `mcp2` has `mcp` 2.3.0, `fastmcp4` has `fastmcp` 4.1.2.
     """
     python = ROOT / ".interop" / name / "bin" / "python"
     if not python.exists():
         missing(f"the environment .interop/{name}", "make interop-tools")
     return python
+
+
+def npm_server(name: str) -> list[str]:
+    """Return the command of a server from npm, on Node 22; end the test if either is missing.
+
+    Args:
+        name: The last part of `@modelcontextprotocol/server-NAME`: `everything`, `filesystem` or `memory`.
+    """
+    node = require_conformance().node
+    script = ROOT / "tests" / "interop" / "npm" / "node_modules" / ".bin" / f"mcp-server-{name}"
+    if not script.exists():
+        missing("the servers from npm", "make interop-tools")
+    return [str(node), str(script)]
+
+
+def require_nginx() -> Path:
+    """Return nginx; end the test if it is missing."""
+    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if found is None:
+        missing("nginx", "make nginx-tools, or apt-get install nginx-light")
+    return Path(found)
 
 
 def require_linux(why: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anyport import Server
+from anyport import Context, Server
 
 server = Server("bench")
 
@@ -19,7 +19,28 @@ def add_sync(a: int, b: int) -> int:
     return a + b
 
 
-app = server.asgi
+@server.tool
+async def add_told(a: int, b: int, ctx: Context) -> int:
+    """Add two integers, and report progress on the way."""
+    await ctx.report_progress(1, 1)
+    return a + b
+
+
+@server.tool
+async def steps(count: int, ctx: Context) -> str:
+    """Report progress so many times."""
+    for number in range(count):
+        await ctx.report_progress(number, count)
+    return "done"
+
+
+@server.tool
+async def blob(size: int) -> str:
+    """Return so many bytes."""
+    return "x" * size
+
+
+app = app_sse = server.asgi
 
 
 if __name__ == "__main__":

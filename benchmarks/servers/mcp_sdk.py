@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -24,6 +24,27 @@ def add_sync(a: int, b: int) -> int:
     return a + b
 
 
+@server.tool()
+async def add_told(a: int, b: int, ctx: Context) -> int:
+    """Add two integers, and report progress on the way."""
+    await ctx.report_progress(1, 1)
+    return a + b
+
+
+@server.tool()
+async def steps(count: int, ctx: Context) -> str:
+    """Report progress so many times."""
+    for number in range(count):
+        await ctx.report_progress(number, count)
+    return "done"
+
+
+@server.tool()
+async def blob(size: int) -> str:
+    """Return so many bytes."""
+    return "x" * size
+
+
 def app() -> Starlette:
     """Return the ASGI application.
 
@@ -31,6 +52,11 @@ def app() -> Starlette:
     `stateless_http` has no effect on modern requests and would leave no legacy session to measure: the default stays.
     """
     return server.streamable_http_app(json_response=True)
+
+
+def app_sse() -> Starlette:
+    """Return the ASGI application as it is by default: answers are event streams."""
+    return server.streamable_http_app()
 
 
 if __name__ == "__main__":

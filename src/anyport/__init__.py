@@ -11,19 +11,25 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from anyport.app import Server
     from anyport.client.client import Client
+    from anyport.client.group import ClientGroup
     from anyport.protocol.errors import McpError, ToolError
     from anyport.protocol.limits import Limits
+    from anyport.server.asks import Ask
     from anyport.server.content import Audio, File, Image
     from anyport.server.context import Context
+    from anyport.server.depends import Depends
     from anyport.server.messages import AssistantMessage, Message, UserMessage
 
 __version__ = "0.1.0"
 
 _HOMES: Final = {
+    "Ask": "anyport.server.asks",
     "AssistantMessage": "anyport.server.messages",
     "Audio": "anyport.server.content",
     "Client": "anyport.client.client",
+    "ClientGroup": "anyport.client.group",
     "Context": "anyport.server.context",
+    "Depends": "anyport.server.depends",
     "File": "anyport.server.content",
     "Image": "anyport.server.content",
     "Limits": "anyport.protocol.limits",
@@ -35,10 +41,13 @@ _HOMES: Final = {
 }
 
 __all__ = [
+    "Ask",
     "AssistantMessage",
     "Audio",
     "Client",
+    "ClientGroup",
     "Context",
+    "Depends",
     "File",
     "Image",
     "Limits",

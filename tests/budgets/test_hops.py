@@ -7,6 +7,8 @@ from collections.abc import Callable, MutableMapping
 from typing import Any  # noqa: TID251 - ASGI messages
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from anyport import Context, Server
 from anyport.protocol.calls import META_CLIENT_CAPABILITIES, META_VERSION
@@ -14,16 +16,24 @@ from anyport.protocol.jsonrpc import Message, Response, decode, encode_request
 from anyport.protocol.limits import DEFAULT_LIMITS
 from anyport.protocol.types.json import JsonObject
 from anyport.transports.duplex import Duplex
+from anyport.transports.http.edge import Edge
 from tests.budgets.call_meter import CallMeter, counted_tasks
+from tests.drivers.edge import Wire
+from tests.drivers.http_server import head
 
 MOST_FRAMES = 6
 MOST_CALLS = 30
+MOST_FRAMES_ON_STDIO = 4
+MOST_CALLS_ON_STDIO = 24
+MOST_CALLS_OF_EDGE = 12
+"""From the bytes to what an ASGI server would hand over, the task included; uvicorn makes about 40."""
 
 Event = MutableMapping[str, Any]
 
 
 ARGUMENTS: JsonObject = {"item": "pen", "count": 2}
 META: JsonObject = {META_VERSION: "2026-07-28", META_CLIENT_CAPABILITIES: {}}
+ASKABLE: JsonObject = {**META, META_CLIENT_CAPABILITIES: {"elicitation": {}, "sampling": {}, "roots": {}}}
 HELLO: JsonObject = {
     "protocolVersion": "2025-11-25",
     "capabilities": {},
@@ -52,10 +62,10 @@ def make_server(reached: Callable[[], None]) -> Server:
     return server
 
 
-def check(meter: CallMeter) -> None:
+def check(meter: CallMeter, frames: int = MOST_FRAMES, calls: int = MOST_CALLS) -> None:
     """The budget itself; what is over it is in the failure."""
-    assert 0 < len(meter.frames) <= MOST_FRAMES, meter.frames
-    assert 0 < len(meter.calls) <= MOST_CALLS, meter.calls
+    assert 0 < len(meter.frames) <= frames, meter.frames
+    assert 0 < len(meter.calls) <= calls, meter.calls
     assert meter.queues == []
     assert meter.validations == 1
 
@@ -66,8 +76,8 @@ def check(meter: CallMeter) -> None:
 class Exchange:
     """One HTTP request as an ASGI server hands it over."""
 
-    def __init__(self, tool: str) -> None:
-        self.body = request(tool)
+    def __init__(self, tool: str, meta: JsonObject = META) -> None:
+        self.body = request(tool, meta)
         self.sent: list[Event] = []
         fields = {
             "host": "127.0.0.1:8000",
@@ -99,12 +109,15 @@ class Exchange:
         return self.sent[0]["status"]
 
 
-@pytest.mark.parametrize("tool", ["buy", "buy_with_context"])
-async def test_a_plain_http_call(tool: str) -> None:
-    """At most 6 frames above the function, 30 calls before it, no task, no queue, arguments validated once."""
+@pytest.mark.parametrize(("tool", "meta"), [("buy", META), ("buy_with_context", META), ("buy", ASKABLE)])
+async def test_a_plain_http_call(tool: str, meta: JsonObject) -> None:
+    """At most 6 frames above the function, 30 calls before it, no task, no queue, arguments validated once.
+
+    Also for a client that could be asked, where the tool cannot ask.
+    """
     meter = CallMeter()
     app = make_server(meter.reached).asgi()
-    first, second = Exchange(tool), Exchange(tool)
+    first, second = Exchange(tool, meta), Exchange(tool, meta)
     await app(first.scope, first.receive, first.send)
     with counted_tasks() as tasks, meter:
         await app(second.scope, second.receive, second.send)
@@ -112,6 +125,59 @@ async def test_a_plain_http_call(tool: str) -> None:
     assert second.sent[1:] == first.sent[1:]
     check(meter)
     assert tasks == []
+
+
+# --- the edge ---------------------------------------------------------------------------------------------------------
+
+
+async def soon(callback: Callable[[], None]) -> None:
+    """Do something as a callback of the loop does it: in no task."""
+    done = asyncio.Event()
+
+    def work() -> None:
+        callback()
+        done.set()
+
+    asyncio.get_running_loop().call_soon(work)
+    await done.wait()
+
+
+@pytest.mark.parametrize(("tool", "meta"), [("buy", META), ("buy_with_context", META), ("buy", ASKABLE)])
+async def test_a_plain_call_on_the_edge(tool: str, meta: JsonObject) -> None:
+    """The same, and one write; what it takes to read it comes before that.
+
+    Its frames are those of the task that it runs in, which was there before.
+
+    It is answered within the callback that its bytes came in: no turn of the loop in between.
+    """
+    meter = CallMeter()
+    app = make_server(meter.reached).asgi()
+    await app.start()
+    config = uvicorn.Config(app, log_config=None)
+    config.load()
+    connection, wire = Edge(app.find, DEFAULT_LIMITS)(config, ServerState(), {}), Wire()
+    connection.connection_made(wire)
+    body = request(tool, meta)
+    fields = [(name.decode(), value.decode()) for name, value in Exchange(tool, meta).scope["headers"]]
+    data = head("POST", "/mcp", fields, body) + body
+    for _ in range(2):
+        await soon(lambda: connection.data_received(data))
+        await asyncio.sleep(0)
+    wire.written = b""
+    with counted_tasks() as tasks, meter:
+        await soon(lambda: connection.data_received(data))
+        answers, writes = wire.written, wire.writes
+    assert writes == 3
+    assert answers.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert "EdgeConnection.data_received" in meter.frames
+    meter.frames = meter.frames[: meter.frames.index("_work") + 1]
+    begin = meter.calls.index("EdgeExchange.run")
+    assert len(meter.calls[:begin]) <= MOST_CALLS_OF_EDGE, meter.calls
+    meter.calls = meter.calls[begin:]
+    check(meter)
+    assert tasks == []
+    connection.connection_lost(None)
+    await asyncio.sleep(0)
 
 
 # --- stdio ------------------------------------------------------------------------------------------------------------
@@ -143,7 +209,7 @@ class Written:
 @pytest.mark.parametrize("era", ["modern", "legacy"])
 @pytest.mark.parametrize("tool", ["buy", "buy_with_context"])
 async def test_a_call_on_stdio(tool: str, era: str) -> None:
-    """The same with exactly one task, in either era."""
+    """At most 4 frames above the function and 24 calls before it, with exactly one task, in either era."""
     meter = CallMeter()
     written = Written()
     duplex = Duplex(make_server(meter.reached).service, DEFAULT_LIMITS, written, "stdio")
@@ -158,7 +224,7 @@ async def test_a_call_on_stdio(tool: str, era: str) -> None:
         duplex.feed(line + b"\n")
         answer = await written.next()
     assert isinstance(answer, Response)
-    check(meter)
+    check(meter, MOST_FRAMES_ON_STDIO, MOST_CALLS_ON_STDIO)
     assert tasks == ["Duplex._serve"]
 
 
@@ -183,6 +249,6 @@ async def test_the_meter_sees_what_it_forbids() -> None:
         await app(exchange.scope, exchange.receive, exchange.send)
     assert len(tasks) == 1
     assert any("put" in name for name in meter.queues)
-    assert {"Endpoint.handle", "Tools.call"} <= set(meter.frames)
-    assert {"decode", "Tools.call"} <= set(meter.calls)
+    assert {"Endpoint.handle", "Tools._call"} <= set(meter.frames)
+    assert {"decode", "Tools._call"} <= set(meter.calls)
     assert len(set(meter.frames) - set(meter.calls)) == 0

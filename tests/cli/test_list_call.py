@@ -114,7 +114,7 @@ def test_a_server_without_tools() -> None:
 def test_results(url: str) -> None:
     """Text as it is; a result as JSON, whole."""
     assert printed("call", url, "echo", "text=5") == "5\n"
-    assert printed("call", url, "echo", "text=a=b c") == "a=b c\n"
+    assert printed("call", url, "echo", "text=a=b c", "--transport", "streamable-http") == "a=b c\n"
     assert printed("call", url, "point", "x=1", "y=2") == '{"x":1,"y":2}\n'
     raw = json.loads(printed("call", url, "point", "x=1", "y=2", "--json"))
     assert raw["structuredContent"] == {"x": 1, "y": 2}
@@ -295,6 +295,7 @@ def test_what_cannot_be_called(url: str) -> None:
     assert refused("call", url, "add", "a") == "anyport call: 'a' is not KEY=VALUE"
     assert refused("call", url, "add", "=1") == "anyport call: '=1' is not KEY=VALUE"
     assert refused("call", url, "add", "a=1", "a=2") == "anyport call: a is given twice"
+    assert "transport='stdio' does not lead to" in refused("call", url, "add", "--transport", "stdio")
     assert refused("call", url).startswith("anyport call: the following arguments are required: TOOL")
     assert refused("call", "--", "server") == (
         "anyport call: the following arguments are required: TOOL (see anyport call --help)"
@@ -303,15 +304,28 @@ def test_what_cannot_be_called(url: str) -> None:
 
 def test_a_target_that_is_none() -> None:
     assert refused("list") == "anyport list: the following arguments are required: TARGET (see anyport list --help)"
-    assert refused("list", "npx server") == (
-        "anyport list: neither a URL nor a Python file: 'npx server'; a command goes after --, such as: -- npx"
+    assert refused("list", "server").startswith(
+        'anyport list: Cannot tell what \'server\' is: a package is started by "npx server" or "uvx server"; '
     )
+    assert refused("list", "server").endswith("; on the command line, a command goes after --")
     assert refused("list", "nowhere.py") == "anyport list: No such file: nowhere.py"
     assert refused("list", "--") == "anyport list: A command needs at least the name of a program"
-    assert refused("list", "--", "anyport-no-such-program") == (
+    assert refused("list", "--", "anyport-no-such-program").startswith(
         "anyport list: Cannot start 'anyport-no-such-program': No such file or directory"
     )
     assert refused("list", "ftp://x/").startswith("anyport list: Cannot tell what 'ftp://x/' is")
+
+
+def test_a_server_of_a_configuration(tmp_path: Path) -> None:
+    """S25: the file is a target; with several servers, one is named."""
+    program, *arguments = run_command(FILE, "--stdio")
+    entry = {"command": program, "args": arguments}
+    file = tmp_path / "servers.json"
+    file.write_text(json.dumps({"mcpServers": {"one": entry, "two": entry}}))
+    assert "add" in printed("list", str(file), "--server", "two")
+    assert printed("call", "--server", "one", str(file), "add", "a=1", "b=2") == "3\n"
+    assert refused("list", str(file)).startswith(f"anyport list: {file}: it has several servers (one, two): choose one")
+    assert refused("list", FILE, "--server", "x").startswith("anyport list: server= goes with an mcpServers file")
 
 
 def test_a_server_that_cannot_be_reached() -> None:

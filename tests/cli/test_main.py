@@ -33,7 +33,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "x.py"]) == 2
-    assert capsys.readouterr().err == "anyport: unknown command 'serve'; known are run, list, call\n"
+    assert capsys.readouterr().err == "anyport: unknown command 'serve'; known are run, list, call, config\n"
 
 
 @pytest.mark.parametrize("command", ["run", "list", "call"])

@@ -18,6 +18,7 @@ import anyport.transports.http.client as _http_client  # its import would count 
 from anyport import Client
 from anyport.errors import AuthError, McpError
 from tests.client.peers import EXAMPLE, http_server, run_command
+from tests.drivers.http_server import HttpPeer, head
 
 assert _http_client
 
@@ -207,9 +208,19 @@ server = Server("s", lifespan=live)
 
 
 USAGE = [
-    (["--transport", "carrier"], "--transport: unknown transport 'carrier'; known are stdio, http, streamable-http"),
-    (["--stdio", "--http"], "several transports at once are not served yet: name one of stdio and http"),
-    (["--transport", "stdio", "--transport", "http"], "several transports at once are not served yet"),
+    (
+        ["--transport", "carrier"],
+        "--transport: unknown transport 'carrier'; known are stdio, http, streamable-http, sse, socket",
+    ),
+    (["--stdio", "--http", "--socket-remote"], "None of stdio, http has socket_remote"),
+    (["--stdio", "--sse", "--path", "/x"], "None of stdio, sse has path"),
+    (["--http", "--socket-remote"], "The http transport has no socket_remote"),
+    (["--sse", "localhost"], "--sse: a port is a number from 0 to 65535, not 'localhost'"),
+    (["--sse", "8000", "--port", "9000"], "--sse and --port say different things: 8000 and 9000"),
+    (["--transport", "socket"], "The socket transport needs a place: socket_path for a Unix socket"),
+    (["--socket", ":70000"], "--socket: a port is a number from 0 to 65535, not '70000'"),
+    (["--socket", "0.0.0.0:0"], "the socket transport has no authentication, and others can reach 0.0.0.0"),
+    (["--http", "0", "--sse", "--sse-path", "/mcp"], "sse_path is '/mcp', which is another endpoint's path already"),
     (["--port", "8000"], "stdio has no port: name the transport, --http"),
     (["--stdio", "--host", "x", "--path", "/x"], "stdio has no host, path: name the transport, --http"),
     (["--http", "99999"], "--http: a port is a number from 0 to 65535, not '99999'"),
@@ -228,7 +239,7 @@ def test_options_that_cannot_be(arguments: list[str], message: str) -> None:
 
 def test_settings_that_cannot_be() -> None:
     """S15: the message names the variable."""
-    message = "unknown transport 'carrier'; known are stdio, http, streamable-http"
+    message = "unknown transport 'carrier'; known are stdio, http, streamable-http, sse, socket"
     assert refused(EXAMPLE, MCP_TRANSPORT="carrier") == f"MCP_TRANSPORT: {message}"
     assert refused(EXAMPLE, TRANSPORT="carrier") == f"TRANSPORT: {message}"
     assert refused(EXAMPLE, "--http", ANYPORT_PORT="x") == "ANYPORT_PORT: a port is a number from 0 to 65535, not 'x'"
@@ -293,6 +304,39 @@ def test_where_it_serves_http(arguments: list[str], variables: dict[str, str], a
         assert process.wait(LIMIT_S) == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "addresses"),
+    [
+        (["--http", ":0", "--sse", ":0"], ["127.0.0.1/mcp", "127.0.0.1/sse"]),
+        (["--http", ":0", "--sse"], ["127.0.0.1/mcp", "127.0.0.1/sse"]),
+        (["--sse", "127.0.0.2:0", "--sse-path", "/v1"], ["127.0.0.2/v1"]),
+        (["--sse", "127.0.0.2:0", "--http", "--port", "0"], ["127.0.0.1/mcp", "127.0.0.2/sse"]),
+        (["--transport", "sse", "--port", "0", "--host", "127.0.0.2"], ["127.0.0.2/sse"]),
+        (["--http", "0", "--socket", "127.0.0.2:0"], ["127.0.0.1/mcp", "127.0.0.2"]),
+        (["--socket", "0"], ["127.0.0.1"]),
+    ],
+)
+def test_where_it_serves_several(arguments: list[str], addresses: list[str]) -> None:
+    """S04, S16: any subset, each where it was put."""
+    with serving(*arguments) as (process, line):
+        assert process.stderr is not None
+        lines = [line, *(process.stderr.readline() for _ in addresses[1:])]
+        found = [re.sub(r".* at \w+://([\d.]+):\d+(\S*)\n", r"\1\2", each) for each in lines]
+        assert found == addresses
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0
+
+
+async def test_stdio_with_the_others(tmp_path: Path) -> None:
+    """S16: the client on stdio starts them, and ends them."""
+    path = tmp_path / "s"
+    options = ["--stdio", "--http", ":0", "--sse", ":0", "--socket", str(path)]
+    async with Client(run_command(f"{EXAMPLE}:server", *options), env=dict(os.environ)) as client:
+        assert (await client.call_tool("add", {"a": 1, "b": 1})).data == 2
+        assert path.is_socket()
+    assert not path.exists()
+
+
 async def test_stdio_wins_over_the_environment() -> None:
     """A client starts a server with --stdio, whatever variables are around."""
     variables = {**os.environ, "MCP_TRANSPORT": "http"}
@@ -316,6 +360,13 @@ async def test_hosts_and_origins_of_the_command_line(open_url: str) -> None:
         await Client(open_url, headers={"Host": "evil.example"}).connect()
     with pytest.raises(AuthError, match="allowed_origins"):
         await Client(open_url, headers={"Origin": "https://evil.example"}).connect()
+
+
+def test_json_only_on_the_command_line() -> None:
+    """S08: no streams."""
+    with http_server(f"{EXAMPLE}:server", "--json-only") as url, HttpPeer(int(url.split(":")[2].split("/")[0])) as peer:
+        peer.send(head("GET", "/mcp", [("host", "127.0.0.1"), ("accept", "text/event-stream")]))
+        assert peer.answer().status == 405
 
 
 # --- what it costs ----------------------------------------------------------------------------------------------------

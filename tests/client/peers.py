@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from anyport import Client, Server
-from anyport.client.connect import Target
+from anyport.client.targets import Target
 from anyport.protocol.types.json import JsonObject, JsonValue
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,7 +32,12 @@ Where = Literal["memory", "file", "command", "http"]
 
 def load_example() -> Server:
     """Return a fresh server of the example, in this process."""
-    spec = importlib.util.spec_from_file_location("tests_client_example", EXAMPLE)
+    return load_server(EXAMPLE)
+
+
+def load_server(file: Path) -> Server:
+    """Return a fresh `server` of a file, in this process."""
+    spec = importlib.util.spec_from_file_location(f"tests_client_{file.stem}", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -48,12 +54,19 @@ def run_command(*arguments: str) -> list[str]:
 @contextmanager
 def http_server(*arguments: str) -> Generator[str]:
     """Serve a file with `anyport run ... --http 0`; yields the URL."""
-    process = subprocess.Popen(run_command(*arguments, "--http", "0"), stderr=subprocess.PIPE, text=True)
+    with served(*arguments, "--http", "0") as url:
+        yield url
+
+
+@contextmanager
+def served(*arguments: str) -> Generator[str]:
+    """Serve a file with `anyport run ...`; yields the URL."""
+    process = subprocess.Popen(run_command(*arguments), stderr=subprocess.PIPE, text=True)
     with process:
         assert process.stderr is not None
         try:
             line = process.stderr.readline()
-            found = re.search(r"http://\S+", line)
+            found = re.search(r"(?:http://|unix:)\S+", line)
             assert found, line + process.stderr.read()
             yield found[0]
         finally:
@@ -111,7 +124,7 @@ def initialized(version="2025-11-25"):
 def modern():
     '''Yield what comes after the probe, as a modern server.'''
     for message in messages():
-        if message["method"] == "server/discover":
+        if message.get("method") == "server/discover":
             answer(message, DISCOVERED)
         else:
             yield message
@@ -119,11 +132,11 @@ def modern():
 def legacy(version="2025-11-25"):
     '''Yield what comes after the handshake, as a server that knows nothing but the legacy era.'''
     for message in messages():
-        if message["method"] == "server/discover":
+        if message.get("method") == "server/discover":
             refuse(message, -32601)
-        elif message["method"] == "initialize":
+        elif message.get("method") == "initialize":
             answer(message, initialized(version))
-        elif message["method"] != "notifications/initialized":
+        elif message.get("method") != "notifications/initialized":
             yield message
 
 def text(value):
@@ -188,8 +201,8 @@ class HttpPeer:
 
 
 @asynccontextmanager
-async def http_peer(script: Script) -> AsyncGenerator[HttpPeer]:
-    """Serve HTTP with a script, byte for byte as it writes."""
+async def http_peer(script: Script, port: int = 0, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[HttpPeer]:
+    """Serve HTTP with a script, byte for byte as it writes; over TLS where it is given."""
     connections: set[asyncio.Task[None]] = set()
     peer = HttpPeer()
 
@@ -210,9 +223,9 @@ async def http_peer(script: Script) -> AsyncGenerator[HttpPeer]:
         finally:
             writer.close()
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(serve, "127.0.0.1", port, ssl=tls)
     host, port = listening.sockets[0].getsockname()[:2]
-    peer.url = f"http://{host}:{port}/mcp"
+    peer.url = f"{'http' if tls is None else 'https'}://{host}:{port}/mcp"
     try:
         yield peer
     finally:
@@ -296,6 +309,8 @@ def opened(posted: Posted, era: Literal["modern", "legacy"], **fields: str) -> b
         return http_answer(202)
     if posted.method == "DELETE":
         return http_answer(204)
+    if posted.method == "GET":
+        return http_answer(405)
     return None
 
 

@@ -239,3 +239,13 @@ for message in modern():
         with pytest.raises(RemoteProtocolError, match="tools/call"):
             await client.call_tool("bad")
         assert (await client.call_tool("good")).data == "fine"
+
+
+async def test_one_server_serves_whoever_calls(way: Way) -> None:
+    """META-07, META-09: a client, and the process behind it, belong to no task: opened in one, used in many, closed in
+    another."""
+    manager = way.connect()
+    client = await asyncio.create_task(manager.__aenter__())
+    calls = [asyncio.create_task(client.call_tool("add", {"a": number, "b": 1})) for number in range(20)]
+    assert [(await call).data for call in calls] == list(range(1, 21))
+    await asyncio.create_task(client.aclose())

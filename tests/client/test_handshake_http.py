@@ -55,14 +55,16 @@ async def test_a_legacy_http_server() -> None:
         async with Client(peer.url) as client:
             assert client.era == "legacy"
             await client.call_tool("any")
-        kinds = [posted.rpc_method or posted.method for posted in peer.requests]
+        # The standing stream is asked for on the side.
+        requests = [posted for posted in peer.requests if posted.method != "GET"]
+        kinds = [posted.rpc_method or posted.method for posted in requests]
         assert kinds == ["server/discover", "initialize", "notifications/initialized", "tools/call", "DELETE"]
-        for posted in peer.requests[1:]:
+        for posted in requests[1:]:
             assert "mcp-method" not in posted.headers
-        for posted in peer.requests[2:]:
+        for posted in requests[2:]:
             assert (posted.headers["mcp-session-id"], posted.headers["mcp-protocol-version"]) == ("s-1", "2025-11-25")
-        assert "mcp-session-id" not in peer.requests[1].headers
-        assert "mcp-protocol-version" not in peer.requests[1].headers
+        assert "mcp-session-id" not in requests[1].headers
+        assert "mcp-protocol-version" not in requests[1].headers
 
 
 REFUSALS = [
@@ -130,7 +132,13 @@ async def test_a_url_where_there_is_no_mcp() -> None:
         with pytest.raises(HttpStatusError, match=f"HTTP 404 from {peer.url}: nothing here") as caught:
             await Client(peer.url).connect()
     assert caught.value.body == "nothing here"
-    assert caught.value.__notes__ == [f"Tried before: server/discover: HTTP 404 from {peer.url}: nothing here"]
+    refusal = f"HTTP 404 from {peer.url}: nothing here"
+    assert caught.value.tried == (
+        f"Streamable HTTP: server/discover: {refusal}",
+        f"Streamable HTTP: initialize: {refusal}",
+        f"HTTP+SSE: {refusal}",
+    )
+    assert str(caught.value) == f"{refusal}; tried {'; '.join(caught.value.tried)}"
 
 
 async def test_an_http_server_that_never_answers() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import anyport.transports.http.client as _http_client  # its import would count as a slow callback
 from anyport import Client
-from anyport.client import client as client_module
+from anyport.client import requests as requests_module
 from anyport.errors import McpError, RemoteProtocolError
 from anyport.protocol.types.json import JsonObject
 from tests.client.peers import (
@@ -70,7 +70,7 @@ async def test_all_pages() -> None:
     ("page", "message"),
     [
         ({"tools": [], "nextCursor": "again"}, "do not end"),
-        ({"tools": [], "nextCursor": 7}, "do not end"),
+        ({"tools": [], "nextCursor": 7}, "a nextCursor that is no text"),
         ({"tools": {}}, "has no list of tools"),
         ({}, "has no list of tools"),
     ],
@@ -83,7 +83,7 @@ async def test_a_list_that_is_none(page: JsonObject, message: str) -> None:
 
 
 async def test_endless_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_MAX_PAGES", 50)
+    monkeypatch.setattr(requests_module, "MAX_PAGES", 50)
     body = """
 number = 0
 for message in modern():

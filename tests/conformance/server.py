@@ -10,12 +10,17 @@ of its scenarios.
 import argparse
 import asyncio
 import base64
+import sys
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from anyport import Audio, Context, File, Image, Server, ToolError, UserMessage
 from anyport.errors import MissingClientCapability
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.conformance.asking import add_asking
 
 server = Server("anyport-conformance", version="1.0.0")
 
@@ -26,7 +31,13 @@ WAV = base64.b64decode("UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQIA
 PAUSE_S = 0.05
 """Between two notifications of a tool, as the suite describes them."""
 
+RETRY_S = 0.1
+"""How long a client is told to wait before it comes back."""
+
 CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+
+updates: list[str] = []
+"""What the watched resource held, one text after the other."""
 
 WORDS = ("paris", "park", "party", "test", "testValue1", "testValue2")
 """What the arguments of a prompt may be, for the completion."""
@@ -103,12 +114,54 @@ async def test_logging_tool(ctx: Context) -> str:
 
 
 @server.tool
+async def test_reconnection(ctx: Context) -> str:
+    """Let go of the connection in the middle; the client comes back for the result."""
+    await ctx.close_stream(retry=RETRY_S)
+    await asyncio.sleep(PAUSE_S)
+    return "The client came back for this."
+
+
+@server.tool
 def test_missing_capability(ctx: Context) -> str:
     """Refuse a client that does not declare sampling."""
     declared = ctx.meta.get(CLIENT_CAPABILITIES)
     if not isinstance(declared, dict) or "sampling" not in declared:
         raise MissingClientCapability({"sampling": {}})
     return "The client can sample."
+
+
+@server.tool
+async def test_trigger_tool_change(ctx: Context) -> str:
+    """Change the list of tools: one comes and goes."""
+
+    async def test_coming_and_going() -> str:
+        return "Here now."
+
+    server.tool(test_coming_and_going)
+    server.tools.remove("test_coming_and_going")
+    await ctx.notify_tools_changed()
+    return "The list of tools has changed."
+
+
+@server.tool
+async def test_trigger_prompt_change(ctx: Context) -> str:
+    """Change the list of prompts: one comes and goes."""
+
+    async def test_coming_and_going() -> str:
+        return "Here now."
+
+    server.prompt(test_coming_and_going)
+    server.prompts.remove("test_coming_and_going")
+    await ctx.notify_prompts_changed()
+    return "The list of prompts has changed."
+
+
+@server.tool
+async def update_watched_resource(ctx: Context) -> str:
+    """Change what test://watched-resource holds."""
+    updates.append(f"Watched resource content, update {len(updates) + 1}.")
+    await ctx.notify_resource_updated("test://watched-resource")
+    return updates[-1]
 
 
 @server.tool
@@ -148,6 +201,8 @@ def json_schema_2020_12_tool(**arguments: object) -> str:
     return f"Received {', '.join(sorted(arguments))}."
 
 
+add_asking(server)
+
 # --- resources --------------------------------------------------------------------------------------------------------
 
 
@@ -166,7 +221,7 @@ def static_binary() -> bytes:
 @server.resource("test://watched-resource", mime_type="text/plain")
 def watched_resource() -> str:
     """A text that clients subscribe to."""
-    return "Watched resource content."
+    return updates[-1] if updates else "Watched resource content."
 
 
 @server.resource("test://template/{id}/data", mime_type="application/json")
@@ -216,14 +271,19 @@ def test_prompt_with_image() -> list[UserMessage]:
 
 
 def main() -> None:
-    """Serve on stdio, or over HTTP on the port given."""
+    """Serve on stdio, or over HTTP on the ports given."""
     parser = argparse.ArgumentParser(description="The fixture server of the official conformance suite.")
     parser.add_argument("--port", type=int, metavar="N", help="serve http://127.0.0.1:N/mcp; 0 takes any free port")
-    port = parser.parse_args().port
-    if port is None:
+    parser.add_argument("--sse", type=int, metavar="N", help="serve HTTP+SSE at http://127.0.0.1:N/sse, too or alone")
+    given = parser.parse_args()
+    if given.port is None and given.sse is None:
         server.run()
+    elif given.port is None:
+        server.run(transport="sse", host="127.0.0.1", port=given.sse)
+    elif given.sse is None:
+        server.run(transport="http", host="127.0.0.1", port=given.port, path="/mcp")
     else:
-        server.run(transport="http", host="127.0.0.1", port=port, path="/mcp")
+        server.run(["http", "sse"], host="127.0.0.1", port=given.port, sse_port=given.sse, path="/mcp")
 
 
 if __name__ == "__main__":

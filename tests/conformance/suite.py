@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -24,13 +24,15 @@ START_LIMIT = 20.0
 STOP_LIMIT = 5.0
 """Seconds that the server may take to end after SIGTERM."""
 LEG_LIMIT = 45.0
-"""Seconds for all scenarios of one revision; they take one or two."""
+"""Seconds for all scenarios of a leg; they take a few."""
 SCENARIO_LIMIT_MS = 10_000
 
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/mcp")
 # The suite is content with an empty list, and with any error where it wants one.
 _MISSING = re.compile(rb'Unknown tool|Unknown prompt|Count": *0\b|"values": *\[\s*\]')
 _FOLDER = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
+
+_SCENARIO = re.compile(r"^  - (?P<name>\S+) \[(?P<revisions>[^\]]*)\]$", re.MULTILINE)
 
 Status = Literal["SUCCESS", "INFO", "SKIPPED", "WARNING", "FAILURE"]
 
@@ -55,7 +57,7 @@ class Check(msgspec.Struct, frozen=True, rename="camel"):
 
 
 Leg = dict[str, list[Check]]
-"""The findings of one revision, by scenario."""
+"""The findings of one leg, by scenario."""
 
 
 def environment() -> dict[str, str]:
@@ -122,27 +124,37 @@ def fixture_server() -> Generator[str]:
             process.kill()
 
 
-def run_leg(tool: Conformance, url: str, revision: str, results: Path) -> Leg:
-    """Run every scenario that the suite has for a revision, one after the other, in one process of the suite.
+def scenarios(tool: Conformance) -> dict[str, tuple[str, ...]]:
+    """Return the server scenarios of the suite, each with the revisions that it has it for."""
+    done = subprocess.run([*tool.command, "list", "--server"], capture_output=True, text=True, timeout=LEG_LIMIT)
+    listed, _, _ = done.stdout.partition("Client scenarios")
+    return {found["name"]: tuple(found["revisions"].split(",")) for found in _SCENARIO.finditer(listed)}
+
+
+def run_leg(tool: Conformance, url: str, arguments: Sequence[str], results: Path) -> tuple[int, Leg]:
+    """Run a leg of the suite in strict mode, one scenario after the other, in one process of the suite.
 
     Args:
         tool: The suite.
         url: Endpoint of the server.
-        revision: What is spoken.
-        results: An empty folder.
+        arguments: Which scenarios, and what is spoken.
+        results: A folder that does not exist.
 
     Returns:
-        What the suite found. Its exit status is not looked at: it is 0 although there are warnings.
+        The exit status of the suite, and what it found.
     """
-    command = [*tool.command, "server", "--url", url, "--suite", "all", "--spec-version", revision]
+    results.mkdir()
+    expected = results / "expected.yml"
+    expected.write_text("server: []\n")
+    command = [*tool.command, "server", "--url", url, *arguments, "--expected-failures", str(expected)]
     command += ["--output-dir", str(results), "--timeout", str(SCENARIO_LIMIT_MS)]
-    subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, timeout=LEG_LIMIT, check=False)
+    done = subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, timeout=LEG_LIMIT)
     leg: Leg = {}
     for file in results.glob("*/checks.json"):
         folder = _FOLDER.fullmatch(file.parent.name)
         assert folder is not None, f"the suite names its folders in another way: {file.parent.name}"
         leg[folder["scenario"]] = msgspec.json.decode(file.read_bytes(), type=list[Check])
-    return leg
+    return done.returncode, leg
 
 
 def faults(checks: list[Check]) -> list[Check]:

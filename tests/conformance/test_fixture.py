@@ -6,10 +6,16 @@ import base64
 
 import pytest
 
-from anyport.protocol.revisions import Revision
+from anyport.protocol.revisions import LATEST_LEGACY, Revision
 from anyport.protocol.types.json import JsonObject
-from tests.conformance.server import PNG, server
+from anyport.transports.memory import MemoryBackChannel, MemoryReply
+from tests.conformance.asking import ENUMS
+from tests.conformance.server import PNG, server, updates
+from tests.server.asking import asking_call, send
+from tests.server.calling import call_tool, text_of
 from tests.server.judging import EVERY, items, judged, read_one
+from tests.server.listening import ACKNOWLEDGED, TOOLS, UPDATED, listening
+from tests.server.listening import PROMPTS as PROMPTS_CHANGED
 
 IMAGE = base64.b64encode(PNG).decode()
 
@@ -103,3 +109,81 @@ async def test_the_arguments_complete(revision: Revision, argument: str) -> None
     }
     result = await judged(server, "completion/complete", params, revision)
     assert result["completion"] == {"values": ["paris", "park", "party"], "total": 3, "hasMore": False}
+
+
+@EVERY
+async def test_the_triggers_change_what_they_name(revision: Revision) -> None:
+    """The suite looks at no update of a resource, and at lists in one era alone."""
+    wanted = {
+        "toolsListChanged": True,
+        "promptsListChanged": True,
+        "resourceSubscriptions": ["test://watched-resource"],
+    }
+    async with listening(server, wanted) as stream:
+        before = await items(server, "tools/list", revision)
+        for tool in ("test_trigger_tool_change", "test_trigger_prompt_change", "update_watched_resource"):
+            result = await call_tool(server, tool, revision=revision)
+        assert await stream.until_count(4) == [ACKNOWLEDGED, TOOLS, PROMPTS_CHANGED, UPDATED]
+        assert await items(server, "tools/list", revision) == before
+    try:
+        assert (await read_one(server, "test://watched-resource", revision))["text"] == text_of(result)
+    finally:
+        updates.clear()
+
+
+ASKED: dict[str, tuple[JsonObject, str, JsonObject, str]] = {
+    "test_sampling": (
+        {"prompt": "Hi"},
+        "sampling/createMessage",
+        {"role": "assistant", "content": {"type": "text", "text": "Ho"}, "model": "m"},
+        "LLM response: Ho",
+    ),
+    "test_elicitation": (
+        {"message": "Who?"},
+        "elicitation/create",
+        {"action": "accept", "content": {"username": "a", "email": "b"}},
+        "User response: accept {'username': 'a', 'email': 'b'}",
+    ),
+    "test_elicitation_sep1034_defaults": (
+        {},
+        "elicitation/create",
+        {"action": "decline"},
+        "Elicitation completed: action=decline, content=None",
+    ),
+    "test_elicitation_sep1330_enums": (
+        {},
+        "elicitation/create",
+        {"action": "cancel"},
+        "Elicitation completed: action=cancel, content=None",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+async def test_what_a_legacy_client_is_asked(name: str) -> None:
+    """SEP-1034, SEP-1330: the fields as the suite describes them."""
+    arguments, wanted, answer, said = ASKED[name]
+    asked: list[tuple[str, JsonObject]] = []
+
+    async def answerer(method: str, params: JsonObject) -> JsonObject:
+        asked.append((method, params))
+        return answer
+
+    reply = MemoryReply()
+    reply.back_channel = MemoryBackChannel(answerer, 5)
+    call = asking_call(name, arguments, revision=LATEST_LEGACY)
+    assert text_of(await send(server, call, reply)) == said
+    ((method, params),) = asked
+    assert method == wanted
+    schema = params.get("requestedSchema")
+    if name.endswith("defaults") and isinstance(schema, dict):
+        status: JsonObject = {"type": "string", "enum": ["active", "inactive", "pending"], "default": "active"}
+        assert schema["properties"] == {
+            "name": {"type": "string", "default": "John Doe"},
+            "age": {"type": "integer", "default": 30},
+            "score": {"type": "number", "default": 95.5},
+            "status": status,
+            "verified": {"type": "boolean", "default": True},
+        }
+    if name.endswith("enums"):
+        assert schema == ENUMS

@@ -57,6 +57,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     contains: str = ""
 
     @property
+    def is_about_lines(self) -> bool:
+        """Whether the line ends around the message, or in it, are the point: only framing by lines has those."""
+        return b"\n" in self.data or b"\r" in self.data or not self.data.strip()
+
+    @property
     def data(self) -> bytes:
         """The message as bytes."""
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body, separators=(",", ":")).encode()

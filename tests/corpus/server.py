@@ -1,4 +1,4 @@
-"""The server that the corpus is sent to: over stdio without an argument, over HTTP with one."""
+"""The server that the corpus is sent to: over stdio without an argument, over everything else with one."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ async def greet() -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        server.run(transport="http", port=0)
+        server.run(["http", "sse", "socket"], port=0, socket_port=0)
     else:
         server.run()

@@ -11,6 +11,7 @@ from typing import cast
 
 from anyport import Server
 from tests.drivers.http_server import HttpProcess
+from tests.server.asking import SAID, Client, accept, value
 from tests.server.calling import ask, make_call
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ def test_lengths_are_as_promised() -> None:
 
 
 def test_server_and_commands(tmp_path: Path) -> None:
-    """S24-like: the first snippet, saved as server.py, listed and called as the README shows."""
+    """The first snippet, saved as server.py, listed and called as the README shows."""
     file = tmp_path / "server.py"
     file.write_text(_snippets()[0], encoding="utf-8")
     assert "price" in _anyport("list", str(file))
@@ -75,6 +76,28 @@ async def test_resources_and_prompts(tmp_path: Path) -> None:
     ] == ["loud"]
 
 
+async def test_asking_the_user() -> None:
+    """Each tool of the snippet, from its question to its end."""
+    names: dict[str, object] = {}
+    exec(compile(_snippets()[4], "README.md", "exec"), names)
+    server = names["server"]
+    assert isinstance(server, Server)
+    client = Client(server, "buy", {"item": "pens", "count": 2})
+    await client.call()
+    assert client.asked["sure"]["message"] == "Really buy 2 pens?"
+    await client.answer(sure=value(True))
+    assert client.text == "2 pens"
+    client = Client(server, "send", {"item": "pen"})
+    await client.call()
+    for answer in (accept(street="Rue A"), SAID):
+        await client.answer(**dict.fromkeys(client.asked, answer))
+    assert client.text == "pen to Paris: Paris"
+    client = Client(server, "order", {"item": "pen"})
+    await client.call()
+    await client.answer(**dict.fromkeys(client.asked, value("red")))
+    assert client.text == "pen-1 in red"
+
+
 def test_what_a_tool_can_be(tmp_path: Path) -> None:
     file = tmp_path / "shop.py"
     file.write_text(_snippets()[2], encoding="utf-8")
@@ -82,3 +105,33 @@ def test_what_a_tool_can_be(tmp_path: Path) -> None:
     assert "order" in listed
     assert "picture" in listed
     assert "4.5" in _anyport("call", str(file), "order", "item=pen", "count=3")
+
+
+async def test_servers_that_grow() -> None:
+    names: dict[str, object] = {}
+    exec(compile(_snippet_with("server.mount(billing"), "README.md", "exec"), names)
+    server = names["server"]
+    assert isinstance(server, Server)
+    assert (await server.call_tool("quote", {"item": "pen", "count": 2})).structured_content == {"result": 3.0}
+    assert [tool.name for tool in await server.list_tools()] == ["quote", "billing_invoice"]
+    capabilities = (await ask(server, make_call("server/discover")))["capabilities"]
+    assert cast("dict[str, object]", capabilities)["extensions"] == {"com.example/loyalty": {"tiers": 3}}
+
+
+async def test_moving_from_fastmcp() -> None:
+    names: dict[str, object] = {}
+    exec(compile(_snippet_with("compat.fastmcp"), "README.md", "exec"), names)
+    server = names["mcp"]
+    assert isinstance(server, Server)
+    assert (await server.call_tool("price", {"item": "pen"})).structured_content == {"result": 1.5}
+
+
+def test_testing_your_server(tmp_path: Path) -> None:
+    file = tmp_path / "test_shop.py"
+    file.write_text(_snippet_with("async def test_price"), encoding="utf-8")
+    ended = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=WAIT, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def _snippet_with(text: str) -> str:
+    return next(snippet for snippet in _snippets() if text in snippet)

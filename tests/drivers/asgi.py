@@ -96,8 +96,12 @@ class Exchange:
     @property
     def events(self) -> list[JsonObject]:
         """The messages of an event stream."""
-        found = [event for event in EventDecoder().feed(self.body) if isinstance(event, ServerSentEvent)]
-        return [cast("JsonObject", json.loads(event.data)) for event in found]
+        return [cast("JsonObject", json.loads(event.data)) for event in self.raw_events if event.data]
+
+    @property
+    def raw_events(self) -> list[ServerSentEvent]:
+        """The events of an event stream, priming ones included."""
+        return [event for event in EventDecoder().feed(self.body) if isinstance(event, ServerSentEvent)]
 
     async def done(self) -> Exchange:
         """Wait until the application has returned."""

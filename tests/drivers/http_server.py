@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -24,13 +23,14 @@ import msgspec
 from anyport.protocol.types.json import JsonObject, JsonValue
 from tests.drivers.asgi import Headers, usual_headers
 from tests.drivers.stdio import PATIENCE, environment
+from tests.drivers.stopwatch import Stopwatch
 
 _LISTENS = re.compile(rb"serves MCP at http://(\[?[^]\s]+\]?):(\d+)(\S*)")
 Fields = Iterable[tuple[str, str]]
 
 
 class HttpEnded(msgspec.Struct):
-    """A process that has ended: its status, how long that took, and what it wrote to stderr."""
+    """A process that has ended: its status, how long that took by its `Stopwatch`, and what it wrote to stderr."""
 
     status: int
     seconds: float
@@ -87,24 +87,24 @@ class HttpProcess:
         with self._said:
             return self._stderr.decode(errors="replace")
 
-    def signal(self, number: int) -> float:
-        """Send a signal and return the time, for `ended`."""
-        began = time.monotonic()
+    def signal(self, number: int) -> Stopwatch:
+        """Send a signal; what is returned is for `ended`."""
+        watch = Stopwatch(self.process)
         self.process.send_signal(number)
-        return began
+        return watch
 
-    def ended(self, since: float | None = None) -> HttpEnded:
+    def ended(self, since: Stopwatch | None = None) -> HttpEnded:
         """Wait for the end."""
-        began = time.monotonic() if since is None else since
-        status = self.process.wait(PATIENCE)
-        took = time.monotonic() - began
+        took = (since or Stopwatch(self.process)).stop(PATIENCE)
+        status = self.process.wait()
         self._thread.join(PATIENCE)
         return HttpEnded(status, took, self.stderr)
 
-    def says(self, text: str) -> None:
-        """Wait until the server has written a text to stderr."""
+    def says(self, text: str, times: int = 1) -> None:
+        """Wait until the server has written a text to stderr so many times."""
         with self._said:
-            assert self._said.wait_for(lambda: text.encode() in self._stderr, PATIENCE), self._stderr
+            found = self._said.wait_for(lambda: self._stderr.count(text.encode()) >= times, PATIENCE)
+            assert found, self._stderr
 
     def _find_address(self) -> None:
         with self._said:

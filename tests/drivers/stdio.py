@@ -26,6 +26,7 @@ from typing import IO, Final, Literal, Self, TypeVar
 import msgspec
 
 from anyport.protocol.types.json import JsonObject, JsonValue
+from tests.drivers.stopwatch import Stopwatch
 
 PATIENCE: Final = 15.0
 """Seconds after which something that should happen is said not to happen."""
@@ -59,6 +60,8 @@ class Result(msgspec.Struct, rename="camel"):
     is_error: bool = False
     result_type: str | None = None
     protocol_version: str | None = None
+    input_requests: JsonObject = {}
+    request_state: str | None = None
 
 
 class Error(msgspec.Struct):
@@ -97,7 +100,7 @@ class Ended(msgspec.Struct):
 
     Attributes:
         status: Exit status; negative for a signal.
-        seconds: Time from the call of `StdioProcess.end` or `StdioProcess.signal`.
+        seconds: Time from the call of `StdioProcess.end` or `StdioProcess.signal`, by its `Stopwatch`.
         messages: What came that nobody had asked for yet.
         stderr: All that it wrote to stderr.
     """
@@ -288,25 +291,25 @@ class StdioProcess:
 
     def signal(self, number: int, seconds: float = PATIENCE) -> Ended:
         """Send a signal and wait for the end."""
-        began = time.monotonic()
+        watch = Stopwatch(self.process)
         self.process.send_signal(number)
-        return self._wait(began, seconds)
+        return self._wait(watch, seconds)
 
     def end(self, seconds: float = PATIENCE) -> Ended:
         """Close stdin, if that was not done yet, and wait for the end."""
-        began = time.monotonic()
+        watch = Stopwatch(self.process)
         if self.process.stdin is not None and not self.process.stdin.closed:
             self.process.stdin.close()
-        return self._wait(began, seconds)
+        return self._wait(watch, seconds)
 
     def _start(self, read: Callable[[], None]) -> None:
         thread = threading.Thread(target=read, daemon=True)
         thread.start()
         self._threads.append(thread)
 
-    def _wait(self, began: float, seconds: float) -> Ended:
-        status = self.process.wait(seconds)
-        took = time.monotonic() - began
+    def _wait(self, watch: Stopwatch, seconds: float) -> Ended:
+        took = watch.stop(seconds)
+        status = self.process.wait()
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive(), "the server has ended, but somebody still holds its stdout or stderr"

@@ -13,6 +13,7 @@ import pytest
 
 from tests.drivers.stdio import (
     PATIENCE,
+    Ended,
     StdioProcess,
     asyncio_only,
     call,
@@ -22,6 +23,8 @@ from tests.drivers.stdio import (
     kill,
     request,
 )
+from tests.drivers.stopwatch import Stopwatch
+from tests.faults.kills import STATES, deaths
 from tests.requirements import require_linux
 
 WORKING = Path(__file__).parent.parent / "transports" / "stdio" / "servers" / "working.py"
@@ -41,6 +44,14 @@ BUSY = {
     "run_child": "child",
 }
 """Tools that never return by themselves, and what they say when they are at it."""
+DEAFENING = {"block_loop", "block_loop_in_c"}
+"""Nothing can be said while they run, on any transport."""
+
+
+def answered(ended: Ended, *tools: str) -> None:
+    """Check that each call, numbered from 1, was answered by an error, unless that cannot be."""
+    codes = [] if DEAFENING & {*tools} else [(number, -32603) for number in range(1, len(tools) + 1)]
+    assert (ended.status, [(each.id, each.code) for each in ended.messages]) == (0, codes)
 
 
 # --- signals ----------------------------------------------------------------------------------------------------------
@@ -65,12 +76,15 @@ def test_a_signal_ends_an_idle_server(number: int, command: list[str]) -> None:
     ids=["term", "int", "term-asyncio"],
 )
 def test_a_signal_ends_a_busy_server(tool: str, number: int, uvloop: bool) -> None:
-    """D07: also where a tool blocks the loop, one of its threads, a thread of ours, or is deaf to cancellation."""
+    """D07: also where a tool blocks the loop, one of its threads, a thread of ours, or is deaf to cancellation.
+
+    D10, adr/0038: with an answer, where one can be written at all.
+    """
     with StdioProcess(WORKING if uvloop else asyncio_only(WORKING)) as server:
         server.send(call(1, tool))
         server.says(BUSY[tool])
         ended = server.signal(number)
-    assert (ended.status, ended.messages) == (0, [])
+    answered(ended, tool)
     assert ended.seconds < 1
     assert "Traceback" not in ended.stderr
     assert "rror" not in ended.stderr
@@ -100,9 +114,35 @@ def test_a_signal_ends_anyport_run(tool: str | None, number: int) -> None:
         else:
             server.says(BUSY[tool])
         ended = server.signal(number)
-    assert (ended.status, ended.messages) == (0, [])
+    answered(ended, *([] if tool is None else [tool]))
     assert ended.seconds < 1
     assert "Traceback" not in ended.stderr
+
+
+def test_a_signal_leaves_no_call_without_an_answer() -> None:
+    """D10: a hundred calls on stdio alone; those that can end in the little time that there is have their result."""
+    with StdioProcess(WORKING) as server:
+        server.send(*(call(number, "add_sync", {"a": number, "b": 0}) for number in range(90)))
+        server.send(*(call(number, "wait", {"name": str(number)}) for number in range(90, 100)))
+        server.says("waiting ", times=10)
+        ended = server.signal(signal.SIGTERM)
+    codes = {each.id: each.code if each.error else int(each.text) for each in ended.messages}
+    assert (ended.status, len(ended.messages), len(codes)) == (0, 100, 100)
+    assert all(codes[number] == -32603 for number in range(90, 100))
+    assert all(codes[number] in (number, -32603) for number in range(90))
+    assert ended.seconds < 1
+
+
+def test_a_signal_after_the_end_of_input() -> None:
+    """D07: the client has closed the input, has waited, and tells the server to hurry: it is answered all the same."""
+    with StdioProcess(WORKING) as server:
+        server.send(call(1, "wait"), call(2, "wait_sync"))
+        server.says("waiting", times=2)
+        server.close_input()
+        ended = server.signal(signal.SIGTERM)
+    assert sorted((each.id, each.code) for each in ended.messages) == [(1, -32603), (2, -32603)]
+    assert ended.status == 0
+    assert ended.seconds < 1
 
 
 def test_a_second_interrupt_adds_nothing() -> None:
@@ -161,12 +201,12 @@ def test_the_end_of_input_lets_calls_finish(era: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tool", sorted({*BUSY} - {"block_loop", "block_loop_in_c", "print_for_ever"}))
 def test_the_end_of_input_does_not_wait_for_ever(tool: str) -> None:
-    """D07: a call that never ends gets `drain_s`, and the threads it leaves behind get no more."""
+    """D07, D10: a call that never ends gets `drain_s`, then an error; the threads it leaves behind get no more."""
     with StdioProcess(WORKING, "drain_s=0.3") as server:
         server.send(call(1, tool))
         server.says(BUSY[tool])
         ended = server.end()
-    assert (ended.status, ended.messages) == (0, [])
+    assert (ended.status, [(each.id, each.code) for each in ended.messages]) == (0, [(1, -32603)])
     assert 0.3 <= ended.seconds < 2
     assert "Traceback" not in ended.stderr
 
@@ -197,8 +237,9 @@ def test_a_client_that_closes_the_output_has_left(tool: str | None, command: lis
         server.send(call(1, "add", {"a": 1, "b": 1}) if tool is None else call(1, tool))
         if tool is not None:
             server.says(BUSY[tool])
+        watch = Stopwatch(server.process)
         server.close_output()
-        server.process.wait(1)
+        assert watch.stop(PATIENCE) < 1
         ended = server.end()
     assert ended.status == 0
     assert "Traceback" not in ended.stderr
@@ -281,3 +322,26 @@ def test_an_orphan_ends(tool: str) -> None:
             assert is_gone(child, 0.5)
         finally:
             kill(server)
+
+
+def test_a_client_that_is_killed_leaves_nothing() -> None:
+    """D07, S02: killed with -9 in six states; after two seconds neither the server nor anything below it is left.
+
+    `make soak` kills 200.
+    """
+    require_linux("process ids in /proc")
+    found = deaths(24)
+    assert {death.state for death in found} == {*STATES}
+    assert [death for death in found if death.left] == []
+
+
+def test_children_end_with_a_server_whose_lifespan_fails() -> None:
+    """D07: the author's clean-up fails, as it does where it writes to the stderr of a client that is dead."""
+    require_linux("process ids in /proc")
+    with StdioProcess(WORKING, env=environment(FAIL_END="1")) as server:
+        server.send(call(1, "stubborn_child"))
+        children = [int(pid) for pid in server.answer(1).text.split()]
+        ended = server.end()
+    assert ended.status == 1
+    assert "the end fails" in ended.stderr
+    assert all(is_gone(pid, 1) for pid in children)

@@ -94,6 +94,7 @@ def test_finds(tmp_path: Path, path: str, text: str, part: str) -> None:
         ("README.md", "file:///home/user/notes, /usr/bin, https://example.com/root/x, ./work/x\n"),
         ("node_modules/x/utils.py", LONG),
         (".venv/utils.py", LONG),
+        (".git", "gitdir: /home/somebody/checkout/.git/worktrees/x\n"),
     ],
 )
 def test_finds_nothing(tmp_path: Path, path: str, text: str) -> None:

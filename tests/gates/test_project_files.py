@@ -53,6 +53,7 @@ def test_the_other_sdk_stays_out_of_the_development_environment() -> None:
     assert "mcp" not in pins("constraints.txt")
     assert pins("tests/interop/requirements-mcp2.txt")["mcp"] == "2.3.0"
     assert pins("tests/interop/requirements-mcp1.txt")["mcp"].startswith("1.")
+    assert pins("tests/interop/requirements-fastmcp4.txt")["fastmcp"].startswith("4.")
 
 
 def test_the_node_tools_are_exact_and_know_no_registry() -> None:

@@ -44,6 +44,12 @@ def test_the_conformance_suite_is_here() -> None:
 
 
 @pytest.mark.needs_interop
-@pytest.mark.parametrize("name", ["mcp1", "mcp2"])
-def test_the_other_environments_are_here(name: str) -> None:
-    assert requirements.interop_python("mcp1" if name == "mcp1" else "mcp2").exists()
+@pytest.mark.parametrize("name", ["mcp1", "mcp2", "fastmcp4"])
+def test_the_other_environments_are_here(name: requirements.Environment) -> None:
+    assert requirements.interop_python(name).exists()
+
+
+@pytest.mark.needs_interop
+@pytest.mark.parametrize("name", ["everything", "filesystem", "memory"])
+def test_the_servers_from_npm_are_here(name: str) -> None:
+    assert requirements.npm_server(name)

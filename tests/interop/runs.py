@@ -18,10 +18,10 @@ from typing import Literal, TypedDict, cast
 import pytest
 
 from tests.interop.checks.peer import Era
-from tests.requirements import ROOT, interop_python
+from tests.interop.checks.table import names_for
+from tests.requirements import ROOT, Environment, interop_python
 
-Transport = Literal["stdio", "http"]
-PeerName = Literal["mcp1", "mcp2"]
+Transport = Literal["stdio", "http", "sse"]
 SERVER = Path(__file__).with_name("server_fixture.py")
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 5.0
@@ -57,7 +57,7 @@ class Run:
         mode: How the client finds its revision: see the scripts in `peers/`.
     """
 
-    peer: PeerName
+    peer: Environment
     transport: Transport
     mode: str = "legacy"
 
@@ -80,6 +80,11 @@ class Report:
 
     outcomes: Mapping[str, Outcome]
     log: str
+
+
+def checks_of(era: Era, *, large: bool = True) -> list[str]:
+    """Return the names of the checks that an era has; see `names_for`."""
+    return names_for(era, large=large)
 
 
 def parameters(runs: Sequence[Run]) -> list[object]:
@@ -120,14 +125,14 @@ def carry_out(run: Run, url: str | None = None, *options: str) -> Report:
 
     Args:
         run: Which, and how.
-        url: The server, for HTTP; a server of its own is started where it is left out.
+        url: The server, for HTTP and HTTP+SSE; a server of its own is started where it is left out.
         options: More arguments for the script of the peer.
 
     Returns:
         What it said. The test that asks ends here if the run said nothing.
     """
-    if run.transport == "http" and url is None:
-        with http_server() as server:
+    if run.transport != "stdio" and url is None:
+        with http_server(run.transport) as server:
             report = carry_out(run, server.url, *options)
         return Report(report.outcomes, report.log + server.log)
     target = [sys.executable, str(SERVER)] if url is None else [url]
@@ -147,7 +152,7 @@ def carry_out(run: Run, url: str | None = None, *options: str) -> Report:
 
 def _command(run: Run) -> list[str]:
     script = SERVER.parent / "peers" / f"{run.peer}_client.py"
-    mode = ["--mode", run.mode] if run.peer == "mcp2" else []
+    mode = ["--mode", run.mode] if run.peer != "mcp1" else []
     return [str(interop_python(run.peer)), str(script), *mode]
 
 
@@ -199,9 +204,9 @@ class HttpServer:
 
 
 @contextmanager
-def http_server() -> Generator[HttpServer]:
-    """Serve the fixture over HTTP, on a port that is free, for as long as the context lasts."""
-    command = [sys.executable, str(SERVER), "--port", "0"]
+def http_server(transport: Transport = "http") -> Generator[HttpServer]:
+    """Serve the fixture over HTTP or HTTP+SSE, on a port that is free, for as long as the context lasts."""
+    command = [sys.executable, str(SERVER), "--port", "0", "--transport", transport]
     with subprocess.Popen(
         command,
         env=environment(),

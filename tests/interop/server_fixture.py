@@ -2,6 +2,7 @@
 
 python tests/interop/server_fixture.py             # stdio
 python tests/interop/server_fixture.py --port 0    # Streamable HTTP on 127.0.0.1; the address is told on stderr
+python tests/interop/server_fixture.py --port 0 --transport sse
 """
 
 import argparse
@@ -14,11 +15,13 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from argument_tools import ARGUMENT_TOOLS, CALLABLE_OBJECT
+from primitives_fixture import PAGE, add_primitives
 from pydantic import Field
 from result_tools import RESULT_TOOLS, result_model
 
 from anyport import Context, Image, McpError, Server, ToolError
 from anyport.protocol.types import Icon, ToolAnnotations
+from tests.interop.questions_fixture import add_questions
 
 WAIT_S = 15.0
 """Longest that a tool waits for another call."""
@@ -35,7 +38,7 @@ server = Server(
     title="Interop fixture",
     instructions="Call what you like.",
     lifespan=open_state,
-    # Several clients at once call from one address, fifty calls each.
+    page_size=PAGE,
 )
 
 for function in (*ARGUMENT_TOOLS, *RESULT_TOOLS):
@@ -241,11 +244,15 @@ def big_image(size: int) -> Image:
     return Image(bytes(size))
 
 
+add_primitives(server)
+add_questions(server)
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Serve the interop fixture.")
     parser.add_argument("--port", type=int, help="serve HTTP on this port of 127.0.0.1 instead of stdio")
-    port: int | None = parser.parse_args().port
-    if port is None:
+    parser.add_argument("--transport", choices=["http", "sse"], default="http", help="which, with a port")
+    options = parser.parse_args()
+    if options.port is None:
         server.run()
     else:
-        server.run(transport="http", port=port)
+        server.run(transport=options.transport, port=options.port)

@@ -1,15 +1,23 @@
-"""The client of PyPI `mcp` 1.x against anyport, over stdio and Streamable HTTP."""
+"""The client of PyPI `mcp` 1.x against anyport, over stdio, Streamable HTTP and HTTP+SSE."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.interop.checks.table import names_for
-from tests.interop.runs import Report, Run, assert_ok, assert_orderly, carry_out, failures, parameters
+from tests.interop.runs import (
+    Report,
+    Run,
+    assert_ok,
+    assert_orderly,
+    carry_out,
+    checks_of,
+    failures,
+    parameters,
+)
 
 pytestmark = pytest.mark.needs_interop
 
-RUNS = [Run("mcp1", "stdio"), Run("mcp1", "http")]
+RUNS = [Run("mcp1", "stdio"), Run("mcp1", "http"), Run("mcp1", "sse")]
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +26,10 @@ def report(request: pytest.FixtureRequest) -> Report:
     return carry_out(request.param)
 
 
-@pytest.mark.parametrize("check", names_for("legacy"))
+@pytest.mark.parametrize("check", checks_of("legacy"))
 @pytest.mark.parametrize("report", parameters(RUNS), indirect=True, scope="module")
 def test_legacy(report: Report, check: str) -> None:
-    """LIFE-01, LIFE-05, LIFE-07, RPC-04, TOOL-03, TOOL-05, CAN-01, PRG-01, STDIO-02, LEG-05, SES-01."""
+    """LIFE-01, LIFE-05, LIFE-07, RPC-04, TOOL-03, TOOL-05, CAN-01, PRG-01, STDIO-02, LEG-05, SES-01, SSE-01, S04."""
     assert_ok(report, check)
 
 

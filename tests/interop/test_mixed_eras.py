@@ -1,4 +1,4 @@
-"""Clients of both eras and of two SDKs at one HTTP server process, at the same time (VER-10)."""
+"""Clients of both eras and of three libraries at one HTTP server process, at the same time (VER-10)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.interop.checks.table import names_for
-from tests.interop.runs import Report, Run, assert_orderly, carry_out, failures, http_server
+from tests.interop.runs import Report, Run, assert_orderly, carry_out, checks_of, failures, http_server
 
 pytestmark = [pytest.mark.needs_interop, pytest.mark.xdist_group("mixed-eras")]
 
@@ -18,6 +17,7 @@ RUNS = [
     Run("mcp2", "http", "modern"),
     Run("mcp2", "http", "pinned"),
     Run("mcp1", "http"),
+    Run("fastmcp4", "http", "modern"),
 ]
 
 
@@ -41,7 +41,7 @@ def together() -> SideBySide:
 def test_side_by_side(run: Run, together: SideBySide) -> None:
     """Each client sees what it would see alone: its own answers, progress, log messages, level and cancellations."""
     report = together.reports[run]
-    assert list(report.outcomes) == names_for(run.era)
+    assert list(report.outcomes) == checks_of(run.era)
     assert failures(report) == {}
 
 

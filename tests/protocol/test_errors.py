@@ -16,6 +16,8 @@ from anyport.protocol.errors import (
     AnyportError,
     AuthError,
     Busy,
+    CallDeclined,
+    ConfigError,
     ConnectError,
     Draining,
     ErrorObject,
@@ -23,6 +25,7 @@ from anyport.protocol.errors import (
     HttpStatusError,
     InternalError,
     InvalidMeta,
+    InvalidOutput,
     InvalidParams,
     InvalidRequest,
     LocalProtocolError,
@@ -63,7 +66,10 @@ LOCAL: list[AnyportError] = [
     SessionLost("x"),
     ServerExited(-9, "the end"),
     LocalProtocolError("x"),
+    CallDeclined("x"),
+    ConfigError("x", file="mcp.json", server="shop", field="env.KEY"),
     RemoteProtocolError("x"),
+    InvalidOutput("x", {}),
 ]
 CLASSES = {
     name: kind

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anyport.protocol.framing import PREFIX_LIMIT, LineDecoder, LineTooLong, encode_line
+from anyport.protocol.framing import PREFIX_LIMIT, SUFFIX_LIMIT, LineDecoder, LineTooLong, encode_line
 
 SMALL_LIMIT = 6
 
@@ -159,6 +159,25 @@ def test_an_over_long_line_is_reported_before_it_ends_and_only_once() -> None:
     assert decoder.feed(b"5") == [LineTooLong(4, b"1234")]
     assert decoder.feed(b"6" * 100) == []
     assert decoder.feed(b"7\nok\n") == [b"ok"]
+
+
+@given(stream_bytes, st.lists(st.integers(min_value=0), max_size=12), st.sampled_from([SMALL_LIMIT, 300]))
+@settings(deadline=None)
+def test_the_end_of_an_over_long_line_is_known_when_it_has_come(data: bytes, cuts: list[int], limit: int) -> None:
+    """However it is cut, also where it is longer than what is kept."""
+    data = data.replace(b"a", b"0123456789" * 35)
+    decoder, fed = LineDecoder(limit), b""
+    for piece in pieces(data, cuts):
+        decoder.feed(piece)
+        fed += piece
+        *ended, last = [line.removesuffix(b"\r") for line in fed.split(b"\n")]
+        known = [b""] + [line for line in ended if len(line) > limit]
+        if len(last) <= limit:
+            assert known[-1].endswith(decoder.dropped)
+            # The carriage return of its end is not among them.
+            assert len(decoder.dropped) >= min(len(known[-1]), SUFFIX_LIMIT - 1)
+        else:
+            assert decoder.dropped == b""
 
 
 def test_the_prefix_is_at_most_one_kib() -> None:

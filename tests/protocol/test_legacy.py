@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from anyport.protocol.calls import Call, Carrier
-from anyport.protocol.errors import InvalidParams, InvalidRequest
+from anyport.protocol.errors import Busy, InvalidParams, InvalidRequest
 from anyport.protocol.jsonrpc import Notification, Request
 from anyport.protocol.legacy import TRANSITIONS, Action, Event, LegacySession, State
+from anyport.protocol.limits import DEFAULT_LIMITS, Limits
 from anyport.protocol.revisions import LATEST_LEGACY
 from anyport.protocol.types import LOG_LEVELS
 from anyport.protocol.types.json import JsonObject, JsonValue
@@ -36,8 +37,8 @@ NOTIFICATIONS: dict[Event, Notification] = {
 }
 
 
-def session_in(state: State) -> LegacySession:
-    session = LegacySession()
+def session_in(state: State, limits: Limits = DEFAULT_LIMITS) -> LegacySession:
+    session = LegacySession(limits)
     if state in {"opened", "ready"}:
         session.receive_request(REQUESTS["initialize"], CARRIER)
     if state == "ready":
@@ -227,6 +228,32 @@ def test_a_level_before_the_handshake_changes_nothing() -> None:
     with pytest.raises(InvalidRequest):
         session.receive_request(Request(1, "logging/setLevel", {"level": "debug"}), CARRIER)
     assert session.log_level == "info"
+
+
+# --- subscriptions ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["resources/subscribe", "resources/unsubscribe"])
+def test_a_subscription_counts_once_it_is_granted(method: str) -> None:
+    """RSC-01: what is refused is answered with an error, and leaves nothing behind."""
+    session = session_in("ready")
+    session.granted(session.receive_request(Request(1, "resources/subscribe", {"uri": "test://1"}), CARRIER))
+    call = session.receive_request(Request(2, method, {"uri": "test://2"}), CARRIER)
+    assert session.subscriptions == {"test://1"}
+    session.granted(call)
+    assert session.subscriptions == ({"test://1", "test://2"} if method == "resources/subscribe" else {"test://1"})
+
+
+def test_subscriptions_that_are_granted_at_once_keep_to_the_limit() -> None:
+    session = session_in("ready", Limits(subscriptions_per_session=1))
+    calls = [
+        session.receive_request(Request(number, "resources/subscribe", {"uri": f"test://{number}"}), CARRIER)
+        for number in range(2)
+    ]
+    session.granted(calls[0])
+    with pytest.raises(Busy, match="limit subscriptions_per_session"):
+        session.granted(calls[1])
+    assert session.subscriptions == {"test://0"}
 
 
 # --- every order ------------------------------------------------------------------------------------------------------

@@ -310,6 +310,8 @@ async def test_a_refusal_stays_short() -> None:
 
 
 async def test_the_settings_reach_the_guard() -> None:
-    app = Server("guarded").asgi(allowed_hosts=["mcp.example.com"], allowed_origins=["https://app.example.com"])
+    server = Server("guarded")
+    server.tool(name="y")(lambda: "")
+    app = server.asgi(allowed_hosts=["mcp.example.com"], allowed_origins=["https://app.example.com"])
     fields = {"host": "mcp.example.com", "origin": "https://app.example.com"}
     assert (await post(app, call("x"), fields)).error_code == -32602

@@ -10,11 +10,11 @@ import msgspec
 
 from anyport import Server
 from anyport.protocol.calls import META_CLIENT_CAPABILITIES, META_LOG_LEVEL, META_VERSION, Call, Carrier
-from anyport.protocol.jsonrpc import Notification
+from anyport.protocol.jsonrpc import Notification, as_object
 from anyport.protocol.revisions import LATEST_MODERN, Revision
 from anyport.protocol.types import LoggingLevel
 from anyport.protocol.types.json import JsonObject, JsonValue
-from anyport.transports.memory import MemoryReply, as_object
+from anyport.transports.memory import MemoryReply
 
 
 class Heard:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any, cast  # noqa: TID251 - what a type checker would refuse
 
 import pytest
 
 from anyport import Context, Server
+from anyport.protocol.errors import LocalProtocolError
 from anyport.server.lifespan import Lifespan
 from tests.server.calling import call_tool, text_of
 
@@ -117,3 +119,17 @@ async def test_tools_see_the_state() -> None:
     await server.lifespan.start()
     assert text_of(await call_tool(server, "look")) == "state"
     await server.lifespan.aclose()
+
+
+def test_what_is_no_lifespan() -> None:
+    """Told where it is written, not when the server starts."""
+
+    async def half(server: Server) -> AsyncGenerator[None]:
+        yield
+
+    with pytest.raises(LocalProtocolError, match=r"lifespan needs @contextlib\.asynccontextmanager"):
+        Server("test", lifespan=cast(Any, half))
+    with pytest.raises(LocalProtocolError, match="lifespan must be a function that takes the server; it is 5"):
+        Server("test", lifespan=cast(Any, 5))
+    with pytest.raises(LocalProtocolError, match=r"store must be a store, such as SqliteStore\('shop.db'\)"):
+        Server("test", store=cast(Any, "shop.db"))

@@ -119,7 +119,10 @@ async def test_capabilities_follow_the_registry() -> None:
         await ctx.info("got")
         return ""
 
-    assert (await judged(server, "server/discover"))["capabilities"] == {"prompts": {}, "logging": {}}
+    assert (await judged(server, "server/discover"))["capabilities"] == {
+        "prompts": {"listChanged": True},
+        "logging": {},
+    }
     server.prompts.remove("one")
     assert await items(server, "prompts/list") == []
 

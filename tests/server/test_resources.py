@@ -105,9 +105,10 @@ async def test_capabilities_follow_the_registry() -> None:
         await ctx.info("read")
         return ""
 
-    assert (await judged(server, "server/discover"))["capabilities"] == {"resources": {}, "logging": {}}
+    offered = {"subscribe": True, "listChanged": True}
+    assert (await judged(server, "server/discover"))["capabilities"] == {"resources": offered, "logging": {}}
     server.resources.remove("a:b")
-    assert (await judged(server, "server/discover"))["capabilities"] == {"resources": {}}
+    assert (await judged(server, "server/discover"))["capabilities"] == {"resources": offered}
     assert await items(server, "resources/list") == []
 
 

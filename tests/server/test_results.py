@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,11 +18,16 @@ from typing_extensions import TypedDict
 
 from anyport import Audio, File, Image, Server
 from anyport.errors import LocalProtocolError
-from anyport.protocol.revisions import LATEST_LEGACY, REVISIONS, V2025_03_26
+from anyport.protocol.calls import Call, Reply, Service
+from anyport.protocol.jsonrpc import ResultLike, encode_response
+from anyport.protocol.revisions import LATEST_LEGACY, REVISIONS, V2025_03_26, Revision
 from anyport.protocol.types import CallToolResult, EmbeddedResource, ResourceContents, ResourceLink, TextContent
 from anyport.protocol.types.json import JsonObject, JsonValue
 from anyport.server.declarations import DeclarationError
-from tests.server.calling import call_tool, text_of, tool_once
+from anyport.transports.memory import MemoryReply
+from tests.server.calling import call_tool, make_call, text_of, tool_once
+
+ERROR_ID = re.compile(rb"error id [0-9a-f]+")
 
 
 class Level(Enum):
@@ -70,6 +76,8 @@ STRUCTURED: list[tuple[object, object, JsonValue]] = [
     (datetime, datetime(2026, 7, 28, tzinfo=UTC), {"result": "2026-07-28T00:00:00Z"}),
     (list[int], [1, 2], {"result": [1, 2]}),
     (list[str], ["a"], {"result": ["a"]}),
+    (list[str | None], ["a", None], {"result": ["a", None]}),
+    (list[Annotated[str, "a note"]], ["a"], {"result": ["a"]}),
     (tuple[int, str], (1, "a"), {"result": [1, "a"]}),
     (int | None, None, {"result": None}),
     (dict[str, int], {"a": 1}, {"a": 1}),
@@ -138,6 +146,44 @@ def test_values_without_structure(annotation: object, value: object, content: li
     assert "structuredContent" not in result
     (tool,) = server.tools
     assert tool.definition.output_schema is None
+
+
+async def _encoded(server: Server, revision: Revision) -> bytes:
+    """What a transport would write as the result of the tool."""
+    result = await server.service(make_call("tools/call", {"name": "make"}, revision=revision), MemoryReply(None))
+    return encode_response(1, result)
+
+
+async def _pass_on(call: Call, reply: Reply, behind: Service) -> ResultLike:
+    return await behind(call, reply)
+
+
+AWKWARD: list[tuple[object, object]] = [
+    (int, 2**70),
+    (int, -(2**53)),
+    (int, True),
+    (int, "no number"),
+    (bool, True),
+    (float, float("inf")),
+    (str, 'a "quoted"\n\u2028 line \x7f'),
+    (str, "\ud800"),
+    (list[str], ['a "quoted"\n line', "\u00e4"]),
+    (Literal["a", "b"], "b"),
+    (Weather, {"city": "Ulm"}),
+    (int, CallToolResult(content=[TextContent("own")])),
+]
+
+
+SAME = [*(row[:2] for row in (*STRUCTURED, *UNSTRUCTURED)), *AWKWARD]
+
+
+@pytest.mark.parametrize(("annotation", "value"), SAME, ids=map(str, range(len(SAME))))
+async def test_a_result_is_the_same_by_the_short_way(annotation: object, value: object) -> None:
+    """Byte for byte: what is encoded in one go, and what middleware could have looked at (ADR 0049)."""
+    server = _returning(annotation, value)
+    quick = [ERROR_ID.sub(b"", await _encoded(server, revision)) for revision in REVISIONS]
+    server.middleware(_pass_on)
+    assert quick == [ERROR_ID.sub(b"", await _encoded(server, revision)) for revision in REVISIONS]
 
 
 def test_without_annotation_an_object_is_structured_all_the_same() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from anyport import Context, Server, ToolError
 from anyport.errors import HeaderMismatch, InternalError, InvalidParams, LocalProtocolError, McpError, MethodNotFound
-from anyport.protocol.calls import Carrier
+from anyport.protocol.calls import Carrier, Service
 from anyport.protocol.revisions import LATEST_LEGACY, LATEST_MODERN, REVISIONS, V2024_11_05, Revision
 from anyport.protocol.types import Icon, ToolAnnotations
 from anyport.protocol.types.json import JsonObject
@@ -136,7 +136,7 @@ async def test_methods_of_a_server_without_tools() -> None:
     """Capabilities say what is registered; nothing else is declared."""
     empty = Server("empty")
     assert (await ask(empty, make_call("server/discover")))["capabilities"] == {}
-    assert (await ask(_full(), make_call("server/discover")))["capabilities"] == {"tools": {}}
+    assert (await ask(_full(), make_call("server/discover")))["capabilities"] == {"tools": {"listChanged": True}}
 
 
 async def test_discover_follows_the_registry() -> None:
@@ -148,7 +148,7 @@ async def test_discover_follows_the_registry() -> None:
         await ctx.info("x")
 
     result = await ask(server, make_call("server/discover"))
-    assert result["capabilities"] == {"tools": {}, "logging": {}}
+    assert result["capabilities"] == {"tools": {"listChanged": True}, "logging": {}}
     assert result["instructions"] == "Ask nicely"
     assert result["supportedVersions"] == [row.name for row in reversed(REVISIONS)]
 
@@ -241,7 +241,7 @@ async def test_internal_errors_have_an_id(caplog: pytest.LogCaptureFixture) -> N
     async def broken(call: object, reply: object) -> None:
         raise RuntimeError("secret")
 
-    server.service._tables[LATEST_MODERN.name]["tools/list"] = broken  # pyright: ignore[reportFunctionMemberAccess] - the only way to break it
+    server.dispatcher.route("tools/list", lambda _: cast("Service", broken))
     with pytest.raises(InternalError) as caught:
         await ask(server, make_call("tools/list"))
     assert "secret" not in str(caught.value)

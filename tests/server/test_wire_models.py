@@ -142,7 +142,7 @@ async def test_the_handshake(revision: Revision) -> None:
     result = await answer(make_server(), "initialize", revision, params)
     judge("initialize", revision, result)
     assert result["protocolVersion"] == revision.name
-    assert result["capabilities"] == {"tools": {}, "logging": {}}
+    assert result["capabilities"] == {"tools": {"listChanged": True}, "logging": {}}
 
 
 @OLD

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 import uvicorn
@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 from anyport import Context
 from anyport.serving.asgi import AsgiApp
 from tests.drivers.asgi import WAIT, AsgiCallable, call, legacy, open_session, post
+from tests.drivers.edge import QuietServer
 from tests.drivers.http_server import HttpPeer
 from tests.serving.lives import STATE, Life, Lifespan, make, stop
 
@@ -153,24 +154,6 @@ async def test_a_stream_goes_through_the_outer_application() -> None:
 
 
 # --- under a real server ----------------------------------------------------------------------------------------------
-
-
-class QuietServer(uvicorn.Server):
-    """uvicorn without its signal handlers, and with something to wait for."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start and say so."""
-        await super().startup(sockets)
-        self.up.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Leave signals alone."""
-        yield
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from anyport import Server
-from anyport.serving.settings import TRANSPORTS, SettingError, Settings, complete, read_settings
+from anyport.serving.settings import TRANSPORTS, SettingError, Settings, read_settings
 
 
 def test_an_empty_environment_says_nothing() -> None:
@@ -27,22 +27,37 @@ def test_everything_at_once() -> None:
             "ANYPORT_ALLOWED_ORIGINS": "https://a.example",
         }
     )
-    assert settings == Settings("http", "0.0.0.0", 65535, "/v1", ("a.example", "*.b.example"), ("https://a.example",))
+    assert settings == Settings(
+        ("http",),
+        "0.0.0.0",
+        65535,
+        "/v1",
+        allowed_hosts=("a.example", "*.b.example"),
+        allowed_origins=("https://a.example",),
+    )
 
 
 @pytest.mark.parametrize("first", range(3))
 def test_which_name_of_a_transport_counts(first: int) -> None:
-    """S15: ANYPORT_TRANSPORT, then MCP_TRANSPORT, then TRANSPORT."""
-    names = ["ANYPORT_TRANSPORT", "MCP_TRANSPORT", "TRANSPORT"][first:]
+    """S15: MCP_TRANSPORT, then TRANSPORT, then ANYPORT_TRANSPORT."""
+    names = ["MCP_TRANSPORT", "TRANSPORT", "ANYPORT_TRANSPORT"][first:]
     environment = dict(zip(names, ["http", "stdio", "stdio"], strict=False))
-    assert read_settings(environment).transport == "http"
+    assert read_settings(environment).transports == ("http",)
 
 
-def test_own_names_count_before_the_common_ones() -> None:
+def test_the_common_names_count_before_our_own() -> None:
+    """S15, S17: what a platform sets for every MCP server is not undone by what an image was built with."""
     found = read_settings({"ANYPORT_HOST": "a", "MCP_HOST": "b", "ANYPORT_PORT": "1", "MCP_PORT": "2"})
-    assert (found.host, found.port) == ("a", 1)
-    found = read_settings({"MCP_HOST": "b", "MCP_PORT": "2"})
     assert (found.host, found.port) == ("b", 2)
+    found = read_settings({"ANYPORT_HOST": "a", "MCP_HOST": "", "ANYPORT_PORT": "1"})
+    assert (found.host, found.port) == ("a", 1)
+
+
+def test_an_argument_counts_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S15: what is refused is what the argument says, not what the environment does."""
+    monkeypatch.setenv("MCP_TRANSPORT", "carrier")
+    with pytest.raises(ValueError, match="transport: unknown transport 'pigeon'"):
+        Server("s").run("pigeon")
 
 
 @pytest.mark.parametrize("name", ["ANYPORT_TRANSPORT", "MCP_TRANSPORT", "TRANSPORT"])
@@ -58,22 +73,10 @@ def test_a_port_that_is_none(text: str) -> None:
         read_settings({"MCP_PORT": text})
 
 
-def test_what_code_says_counts_first() -> None:
-    settings = Settings("http", "0.0.0.0", 9000, "/v1", ("h",), ("o",))
-    assert complete({"port": 1, "path": "/x"}, settings) == {
-        "host": "0.0.0.0",
-        "port": 1,
-        "path": "/x",
-        "allowed_hosts": ("h",),
-        "allowed_origins": ("o",),
-    }
-    assert complete({"port": 1}, Settings()) == {"port": 1}
-
-
 @pytest.mark.parametrize("transport", ["carrier", ""])
 def test_run_refuses_a_transport_that_is_none(transport: str) -> None:
     """S15: a ValueError that lists the known ones."""
-    with pytest.raises(ValueError, match="known are stdio, http, streamable-http"):
+    with pytest.raises(ValueError, match="known are stdio, http, streamable-http, sse, socket"):
         Server("s").run(transport)
 
 
@@ -99,4 +102,4 @@ def test_run_serves_what_the_environment_says(variable: str, monkeypatch: pytest
 
 
 def test_what_can_be_run_on() -> None:
-    assert TRANSPORTS == ("stdio", "http", "streamable-http")
+    assert TRANSPORTS == ("stdio", "http", "streamable-http", "sse", "socket")

@@ -55,4 +55,16 @@ def test_rows_are_complete() -> None:
     for name, row in REQUIREMENTS.items():
         assert _ID.fullmatch(name)
         assert row["text"]
-        assert set(row) <= {"level", "text", "open", "not_applicable"}
+        assert set(row) <= {"level", "text", "open", "not_applicable", "client_half"}
+
+
+def test_a_client_half_waits_where_the_other_half_is_held() -> None:
+    """Of a requirement of clients, or of both sides; it is no way to leave a whole requirement open."""
+    for name, row in REQUIREMENTS.items():
+        if "client_half" in row:
+            assert row["client_half"].strip()
+            # A level without a side is of both.
+            sides = re.findall(r"\b[MNSX] ?([bcs]?)\b", f"{row['level']} {row['text']}")
+            assert {"b", "c", ""} & {*sides}, f"{name} has no half of a client"
+            assert MENTIONS.get(name), f"{name}: no test holds the server's half; say `open`"
+            assert "open" not in row

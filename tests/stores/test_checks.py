@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from anyport.stores.base import Store, StoreError, StoreLimits
-from anyport.testing import store_harness
+from anyport.testing import expecting
+from anyport.testing.store_harness import StoreHarness
 from anyport.testing.stores import STORE_CHECKS, check_store
 from tests.stores.broken_events import BROKEN_EVENTS
 from tests.stores.broken_sessions import BROKEN_SESSIONS
@@ -19,13 +20,13 @@ BROKEN: dict[Part, str] = BROKEN_SESSIONS | BROKEN_EVENTS | BROKEN_TOPICS
 @pytest.mark.parametrize("part", BROKEN)
 async def test_a_fault_is_found(part: Part, memory: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     """One fault at a time, by the check that is about it; a message that says what was expected."""
-    monkeypatch.setattr(store_harness, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(expecting, "PATIENCE_S", 0.05)
 
     def make(limits: StoreLimits) -> Store:
         inner = memory.make(limits)
         return BrokenStore(inner, part(inner, memory.clock))
 
-    harness = store_harness.StoreHarness(make, None, memory.clock.advance)
+    harness = StoreHarness(make, None, memory.clock.advance)
     check = next(each for each in STORE_CHECKS if getattr(each, "__name__", "") == BROKEN[part])
     with pytest.raises((AssertionError, ValueError, StoreError)) as caught:
         await check(harness)

@@ -8,15 +8,15 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from anyport.cli.calling import TARGETS, Visit, add_client_options, as_target, split_command, visit
+from anyport.cli.calling import TARGETS, Visit, add_client_options, split_command, visit
 from anyport.cli.parsing import CommandError, Parser, plain, report
 from anyport.cli.schemas import read_value
 from anyport.client.client import Client
-from anyport.client.connect import Target
 from anyport.client.results import ToolResult
+from anyport.client.targets import Target
 from anyport.protocol.jsonrpc import encode_json
 from anyport.protocol.types import AudioContent, ContentBlock, ImageContent, ResourceLink, TextContent, Tool
-from anyport.protocol.types.json import JsonObject
+from anyport.protocol.types.json import JsonObject, JsonValue
 
 _TOOL_FAILED: Final = 1
 
@@ -52,10 +52,10 @@ def main(arguments: Sequence[str]) -> int:
     add_client_options(parser)
     given = parser.parse_intermixed_args(before)
     try:
-        target: Target = as_target(given.target) if command is None else command
         values = _pairs(given.arguments)
     except CommandError as error:
         return report("call", str(error), as_json=given.json)
+    target: Target = given.target if command is None else command
     return visit("call", target, given, _call(given.tool, values))
 
 
@@ -97,7 +97,7 @@ def _find(name: str, tools: Sequence[Tool]) -> Tool:
     raise CommandError(f"the server has no tool {name!r}; {known}")
 
 
-def _text(result: ToolResult) -> str:
+def _text(result: ToolResult[JsonValue]) -> str:
     if not result.content and result.structured_content is not None:
         return encode_json(result.structured_content).decode()
     return "\n".join(map(_shown, result.content))

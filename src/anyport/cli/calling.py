@@ -8,17 +8,17 @@ import io
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Final, TextIO
 
 from anyport.cli.parsing import CommandError, Parser, report
 from anyport.client.client import Client
-from anyport.client.connect import Target
+from anyport.client.connect import PINS
+from anyport.client.targets import Target, UnknownTarget
 from anyport.protocol.errors import AnyportError
 
 TARGETS: Final = """\
-TARGET is an http or https URL, a Python file that defines a server (FILE or FILE:OBJECT), or, after --, a command that
-starts one:
+TARGET is an http or https URL; a Python file that defines a server (FILE or FILE:OBJECT) or a .js file; 'npx PACKAGE'
+or 'uvx PACKAGE' in quotes; an mcpServers file, of which --server chooses; or, after --, a command that starts one:
 """
 
 Visit = Callable[[Client, argparse.Namespace], Awaitable[int]]
@@ -28,6 +28,12 @@ def add_client_options(parser: Parser) -> None:
     """Add the options that say how a server is reached."""
     add = parser.add_argument
     add("--era", choices=("legacy", "modern"), help="speak only this era (default: whichever the server speaks)")
+    add(
+        "--transport",
+        choices=tuple(PINS),
+        help="speak only over this transport (default: whatever leads to the target)",
+    )
+    add("--server", metavar="NAME", help="which server of an mcpServers file")
     add("--header", action="append", default=[], metavar="'NAME: VALUE'", help="a header of each HTTP request")
     add("--env", action="append", default=[], metavar="NAME[=VALUE]", help="a variable for the server that is started")
     add("--timeout", type=float, default=60.0, metavar="SECONDS", help="for opening, and for each call (default: 60)")
@@ -59,8 +65,10 @@ def visit(name: str, target: Target, given: argparse.Namespace, do: Visit) -> in
     async def run() -> int:
         client = Client(
             target,
+            server=given.server,
+            transport=given.transport,
             era=given.era,
-            headers=dict(map(_header, given.header)),
+            headers=dict(map(read_header, given.header)),
             env=dict(map(_variable, given.env)) or "minimal",
             timeout=given.timeout,
         )
@@ -77,20 +85,12 @@ def visit(name: str, target: Target, given: argparse.Namespace, do: Visit) -> in
         return report(name, _told(error), as_json=given.json)
 
 
-def as_target(text: str) -> Target:
-    """Return what was typed as a target.
+def read_header(text: str) -> tuple[str, str]:
+    """Read ``NAME: VALUE``.
 
     Raises:
-        CommandError: It looks like the name of a program.
+        CommandError: It is none.
     """
-    if not text.endswith(".py") and "://" not in text and ".py:" not in text:
-        shown = text.split(maxsplit=1)[0] if text.split() else text
-        kind = "a file that is no Python file" if Path(text).exists() else f"neither a URL nor a Python file: {text!r}"
-        raise CommandError(f"{kind}; a command goes after --, such as: -- {shown}")
-    return text
-
-
-def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
         raise CommandError(f"--header {text!r} is not 'NAME: VALUE'")
@@ -105,4 +105,7 @@ def _variable(text: str) -> tuple[str, str]:
 
 
 def _told(error: AnyportError | CommandError) -> str:
-    return "; ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])
+    told = [str(error) or type(error).__name__, *getattr(error, "__notes__", ())]
+    if isinstance(error, UnknownTarget):
+        told.append("on the command line, a command goes after --")
+    return "; ".join(told)

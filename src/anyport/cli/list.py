@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from anyport.cli.calling import TARGETS, add_client_options, as_target, split_command, visit
-from anyport.cli.parsing import CommandError, Parser, plain, report
+from anyport.cli.calling import TARGETS, add_client_options, split_command, visit
+from anyport.cli.parsing import Parser, plain
 from anyport.cli.schemas import Parameter, parameters
 from anyport.client.client import Client
 from anyport.protocol.jsonrpc import encode_json
@@ -18,6 +18,7 @@ _EPILOG: Final = f"""\
 {TARGETS}
   anyport list http://127.0.0.1:8000/mcp
   anyport list server.py
+  anyport list .mcp.json --server shop
   anyport list -- npx -y some-server
 """
 
@@ -38,15 +39,11 @@ def main(arguments: Sequence[str]) -> int:
         parser.add_argument("target", metavar="TARGET")
     add_client_options(parser)
     given = parser.parse_args(before)
-    try:
-        target = as_target(given.target) if command is None else command
-    except CommandError as error:
-        return report("list", str(error), as_json=given.json)
-    return visit("list", target, given, _list)
+    return visit("list", given.target if command is None else command, given, _list)
 
 
 async def _list(client: Client, given: argparse.Namespace) -> int:
-    tools = await client.list_tools() if client.capabilities.tools is not None else []
+    tools = await client.list_tools()
     if given.json:
         sys.stdout.write(encode_json({"tools": tools}).decode() + "\n")
         return 0

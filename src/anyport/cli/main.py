@@ -12,6 +12,7 @@ _COMMANDS: Final = {
     "run": "serve the server that a Python file defines",
     "list": "list the tools of a server",
     "call": "call a tool of a server",
+    "config": "write a server into the configuration of Claude, VS Code or Cursor",
 }
 
 _INTERRUPTED: Final = 130
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _usage() -> str:
-    lines = [f"  anyport {name:<6}{what}" for name, what in _COMMANDS.items()]
+    lines = [f"  anyport {name:<8}{what}" for name, what in _COMMANDS.items()]
     return "\n".join(
         ["usage: anyport COMMAND ...", "", *lines, "", "anyport COMMAND --help says what a command takes."]
     )

@@ -1,31 +1,36 @@
-"""From a target to a transport: what the user points a client at, and what carries the messages there."""
+"""From a destination to the transports that may carry messages there."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import re
-import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from anyport.client.conversation import Answer, ClientTransport
-from anyport.client.in_memory import InProcess, MemoryClient
-from anyport.protocol.errors import ConnectError, LocalProtocolError
-from anyport.protocol.jsonrpc import Notification, Request
+from anyport.client.destinations import Command, Custom, Destination, Endpoint, InMemory, SocketAddress
+from anyport.client.in_memory import MemoryClient
+from anyport.protocol.errors import LocalProtocolError
 from anyport.protocol.limits import Limits
+from anyport.transports.calling import ClientTransport
+from anyport.transports.sockets.client import SocketClient
 from anyport.transports.stdio.child import Environment, child_environment
 from anyport.transports.stdio.client import StdioClient
+from anyport.transports.stdio.last_words import OnStderr
 
-Target: TypeAlias = InProcess | str | os.PathLike[str] | Sequence[str]
-"""A `Server` object; an http or https URL; a Python file, with ``:OBJECT`` if it has several servers; a command."""
+PinName: TypeAlias = Literal["stdio", "http", "streamable-http", "sse", "socket", "memory"]
+"""Names of transports, as a user says them."""
 
-_FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<object>[A-Za-z_][\w.]*))?\Z", re.DOTALL)
-_USERINFO = re.compile(r"(?<=:)//[^/@\s]*@")
-_SHOWN = 100
+PINS: Final[Mapping[str, str]] = {
+    "stdio": "stdio",
+    "http": "http",
+    "streamable-http": "http",
+    "sse": "sse",
+    "socket": "socket",
+    "memory": "memory",
+}
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 
@@ -37,79 +42,122 @@ class Options(Struct, frozen=True):
         headers: Header fields of every HTTP request.
         environment: Environment of a child process.
         limits: Bounds on what the server may send.
+        on_stderr: Who takes what a child process writes to stderr.
     """
 
     headers: Mapping[str, str]
     environment: Environment
     limits: Limits
+    on_stderr: OnStderr = None
 
 
-def make_transport(
-    target: Target,
-    options: Options,
-    notified: Callable[[Notification], None],
-    asked: Callable[[Request], Awaitable[Answer]],
-) -> ClientTransport:
-    """Make the transport for a target; nothing is opened yet.
+class Way:
+    """One transport to a destination; it is made when it is first wanted.
 
     Args:
-        target: What the user pointed at.
+        name: Its name, as ``transport=`` has it.
+        shown: Its name in errors.
+        make: Makes it.
+    """
+
+    def __init__(self, name: str, shown: str, make: Callable[[], ClientTransport]) -> None:
+        self.name = name
+        self.shown = shown
+        self._make = make
+        self._made: ClientTransport | None = None
+
+    def transport(self) -> ClientTransport:
+        """Return the transport."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+
+def make_ways(destination: Destination, options: Options, pin: PinName | None) -> Sequence[Way]:
+    """Return the transports that may lead to a destination, in the order in which they are tried.
+
+    Args:
+        destination: Where the user's target leads.
         options: What else was said.
-        notified: Takes each notification of the server.
-        asked: Answers its requests.
+        pin: The only transport that will do.
 
     Raises:
-        LocalProtocolError: The target is of no known kind, or an option does not go with it.
-        ConnectError: The file does not exist.
+        LocalProtocolError: An option, or the transport, does not go with it.
     """
-    if isinstance(target, str) and target.lower().startswith(("http://", "https://")):
+    if pin is not None and pin not in PINS:
+        raise LocalProtocolError(f"Unknown transport {pin!r}; known are {', '.join(PINS)}")
+    if not isinstance(destination, Command):
         _refuse(options.environment != "minimal", "env", "a server that anyport starts")
-        _check_headers(options.headers)
-        # aiohttp is loaded here and nowhere else: a client of stdio servers never needs it.
-        module = importlib.import_module("anyport.transports.http.client")
-        return module.HttpClient(target, options.headers, options.limits, notified, asked)
-    _refuse(bool(options.headers), "headers", "an http or https URL")
-    if isinstance(target, InProcess):
-        _refuse(options.environment != "minimal", "env", "a server that anyport starts")
-        return MemoryClient(target, notified)
-    environment = child_environment(options.environment)
-    if isinstance(target, (str, os.PathLike)):
-        command = _file_command(os.fspath(target))
-        # The same interpreter finds the same packages.
-        if "PYTHONPATH" in os.environ:
-            environment.setdefault("PYTHONPATH", os.environ["PYTHONPATH"])
+        _refuse(options.on_stderr is not None, "on_stderr", "a server that anyport starts")
+    if isinstance(destination, Endpoint):
+        ways = _ways_to(destination, options)
+        wanted = PINS[pin] if pin is not None else destination.transport
     else:
-        command = _checked_command(target)
-    return StdioClient(command, environment, options.limits, notified, asked)
+        _refuse(bool(options.headers), "headers", "an http or https URL")
+        ways = [_way_to(destination, options)]
+        wanted = None if pin is None else PINS[pin]
+    found = [way for way in ways if wanted in (None, way.name)]
+    if not found:
+        known = " or ".join(repr(way.name) for way in ways)
+        raise LocalProtocolError(f"transport={pin!r} does not lead to {destination.shown}: that takes {known}")
+    return found
 
 
-def show(target: Target) -> str:
-    """Return a target as an error names it: in one short line, and without a password."""
-    if isinstance(target, InProcess):
-        return f"the server {getattr(target, 'name', '')}".rstrip()
-    words = [os.fspath(target)] if isinstance(target, (str, os.PathLike)) else target
-    line = _USERINFO.sub("//", " ".join(" ".join(words).split()))
-    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
+def _ways_to(endpoint: Endpoint, options: Options) -> list[Way]:
+    headers = {**endpoint.headers, **options.headers}
+    _check_headers(headers)
+
+    def make_http() -> ClientTransport:
+        # What speaks HTTP is loaded here and nowhere else: a client of stdio servers never needs it.
+        module = importlib.import_module("anyport.transports.http.client")
+        return module.HttpClient(endpoint.url, headers, options.limits)
+
+    def make_sse() -> ClientTransport:
+        module = importlib.import_module("anyport.transports.sse.client")
+        return module.SseClient(endpoint.url, headers, options.limits)
+
+    return [Way("http", "Streamable HTTP", make_http), Way("sse", "HTTP+SSE", make_sse)]
 
 
-def _file_command(target: str) -> list[str]:
-    found = _FILE.match(target)
-    if found is None:
-        raise LocalProtocolError(
-            f"Cannot tell what {target!r} is: a target is an http(s) URL, a .py file, a command as a list, or a Server"
+def _way_to(destination: Command | SocketAddress | InMemory | Custom, options: Options) -> Way:
+    if isinstance(destination, InMemory):
+        return Way("memory", "memory", lambda: MemoryClient(destination.server))
+    if isinstance(destination, Custom):
+        return Way("custom", "the transport", lambda: destination.transport)
+    if isinstance(destination, SocketAddress):
+        address = destination
+        return Way(
+            "socket",
+            "socket",
+            lambda: SocketClient(options.limits, path=address.path, host=address.host, port=address.port),
         )
-    path = Path(found["path"])
-    if not path.is_file():
-        raise ConnectError(f"No such file: {path}")
-    # `anyport run` takes stdout for the protocol before the file is imported, whatever the file does with it.
-    return [sys.executable, "-m", "anyport", "run", target, "--stdio"]
+    environment = command_environment(destination, options.environment)
+    return Way(
+        "stdio",
+        "stdio",
+        lambda: StdioClient(
+            destination.words, environment, options.limits, cwd=destination.cwd, on_stderr=options.on_stderr
+        ),
+    )
 
 
-def _checked_command(target: Sequence[str]) -> list[str]:
-    command = [os.fspath(part) for part in target]
-    if not command or not command[0]:
-        raise LocalProtocolError("A command needs at least the name of a program")
-    return command
+def command_environment(command: Command, wanted: Environment) -> dict[str, str]:
+    """Return the environment of a program: what it is given by every client, by its target, and by this one.
+
+    Args:
+        command: The program.
+        wanted: What the user of the client said.
+    """
+    found = child_environment("minimal" if isinstance(wanted, Mapping) else wanted)
+    if command.same_python and "PYTHONPATH" in os.environ:
+        # The same interpreter finds the same packages.
+        found.setdefault("PYTHONPATH", os.environ["PYTHONPATH"])
+    for name, value in command.env.items():
+        if value is None:
+            found.pop(name, None)
+        else:
+            found[name] = value
+    return {**found, **wanted} if isinstance(wanted, Mapping) else found
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from anyport.client.conversation import Answer, Conversation, as_exception
+from anyport.client.conversation import Conversation
 from anyport.protocol.calls import META_SERVER_INFO
 from anyport.protocol.eras import probe_era
 from anyport.protocol.errors import (
@@ -22,6 +22,7 @@ from anyport.protocol.jsonrpc import ErrorResponse, Response
 from anyport.protocol.revisions import LATEST_LEGACY, SUPPORTED_NAMES, Era, Revision, find_revision
 from anyport.protocol.types import DiscoverResult, Implementation, InitializeResult, ServerCapabilities
 from anyport.protocol.types.json import JsonObject, JsonValue
+from anyport.transports.calling import Answer
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ class _Probe:
         if revision is None or answer is None:
             return None
         if isinstance(answer, ErrorResponse):
-            raise as_exception(answer.error)
+            raise McpError.from_wire(answer.error)
         found = read_as(answer.result, DiscoverResult, "server/discover")
         return Opened(revision, _server_info(answer), found.capabilities, found.instructions)
 
@@ -134,9 +135,11 @@ async def shake_hands(conversation: Conversation, era: Era | None) -> Opened:
         if opened is None:
             raise
         return opened
-    except HttpStatusError as error:
-        error.add_note(f"Tried before: server/discover: {probe.outcome}")
+    except AuthError:
         raise
+    except HttpStatusError as error:
+        tried = (f"server/discover: {probe.outcome}", f"initialize: {error}")
+        raise HttpStatusError(error.status, error.body, error.url, tried=tried) from error
 
 
 async def _initialize(conversation: Conversation) -> Opened:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+import importlib
+from typing import Final, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -11,22 +12,26 @@ from anyport.protocol.errors import RemoteProtocolError
 from anyport.protocol.types import CallToolResult, ContentBlock, TextContent
 from anyport.protocol.types.json import JsonObject, JsonValue
 
+DataT_co = TypeVar("DataT_co", covariant=True)
+T = TypeVar("T")
+
 WRAPPER_KEY: Final = "result"
 
 
-class ToolResult(Struct, frozen=True, kw_only=True):
+class ToolResult(Struct, Generic[DataT_co], frozen=True, kw_only=True):
     """The result of a tool call.
 
     Attributes:
-        data: What the tool returned: its structured content, without the ``{"result": ...}`` that wraps what is no
-            object; where there is none, its text; ``None`` where there is neither.
+        data: What the tool returned, of the type that was asked for, else as JSON: its structured content, without the
+            ``{"result": ...}`` that wraps what is no object; where there is none, its text; ``None`` where there is
+            neither.
         structured_content: As it was on the wire; ``None`` where there is none.
         content: What the tool says, as blocks.
         is_error: Whether the tool failed.
         raw: The whole result as it was on the wire.
     """
 
-    data: JsonValue
+    data: DataT_co
     structured_content: JsonValue
     content: list[ContentBlock]
     is_error: bool
@@ -36,6 +41,32 @@ class ToolResult(Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """The text blocks, one after the other, separated by newlines."""
         return join_text(self.content)
+
+
+def convert_data(result: ToolResult[JsonValue], kind: type[T], name: str) -> ToolResult[T]:
+    """Return a result whose data is of a type.
+
+    Args:
+        result: As it came.
+        kind: The type.
+        name: Name of the tool.
+
+    Raises:
+        RemoteProtocolError: The data cannot be read so.
+    """
+    # pydantic knows every annotation; a client that asks for no types does without it.
+    pydantic = importlib.import_module("pydantic")
+    try:
+        data: T = pydantic.TypeAdapter(kind).validate_python(result.data)
+    except ValueError as error:
+        raise RemoteProtocolError(f"What {name!r} returned cannot be read as {kind!r}: {error}") from None
+    return ToolResult(
+        data=data,
+        structured_content=result.structured_content,
+        content=result.content,
+        is_error=result.is_error,
+        raw=result.raw,
+    )
 
 
 def read_result(raw: JsonObject) -> CallToolResult:

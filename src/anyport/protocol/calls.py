@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from anyport.protocol.errors import InvalidMeta, InvalidParams, UnsupportedVersion
 from anyport.protocol.jsonrpc import Request, RequestId, ResultLike
-from anyport.protocol.revisions import SUPPORTED_NAMES, Revision, find_revision
+from anyport.protocol.revisions import SUPPORTED_NAMES, Revision, find_modern
 from anyport.protocol.types import LOG_LEVELS, LoggingLevel
 from anyport.protocol.types.json import JsonObject, JsonValue
 
@@ -34,7 +34,7 @@ class Carrier(Struct, frozen=True, kw_only=True):
         transport: Which transport carried the request.
         headers: HTTP header fields, names in lower case; ``None`` where there are none.
         principal: Who was authenticated; ``None`` for nobody.
-        session_id: Id of the legacy HTTP session; ``None`` elsewhere.
+        session_id: Id of the legacy HTTP session, or of the conversation over HTTP+SSE; ``None`` elsewhere.
     """
 
     transport: TransportName
@@ -76,26 +76,49 @@ class Call(Struct, kw_only=True):
 
 
 class BackChannel(Protocol):
-    """Requests from server to client, in the legacy era only."""
+    """Questions to the client during a call: requests in the legacy era, answers in rounds in the modern one."""
 
-    async def request(self, method: str, params: JsonObject) -> JsonObject:
-        """Send a request to the client and wait for its result."""
+    async def request(self, method: str, params: JsonObject, key: str | None = None) -> JsonObject:
+        """Send a request to the client and wait for its result.
+
+        Args:
+            method: ``elicitation/create``, ``sampling/createMessage`` or ``roots/list``.
+            params: Its parameters.
+            key: Name of the question in the modern era (MRTR-02); ``None`` for one that is made up. Other eras have no
+                use for it.
+
+        Raises:
+            McpError: The client answered with an error.
+            Timeout: No answer came in time (limit ``answer_s``).
+        """
         ...
 
 
 class Reply(Protocol):
-    """What may be said before the result.
+    """What may be said before the result."""
 
-    Attributes:
-        cancelled: The client gave the call up; safe to read from any thread.
-        back_channel: The way to ask the client something during the call; ``None`` where there is none.
-    """
+    @property
+    def back_channel(self) -> BackChannel | None:
+        """The way to ask the client something during the call; ``None`` where there is none."""
+        ...
 
-    cancelled: bool
-    back_channel: BackChannel | None
+    @property
+    def cancelled(self) -> bool:
+        """Whether the client gave the call up; safe to read from any thread."""
+        ...
 
     async def notify(self, method: str, params: ResultLike) -> None:
         """Send a notification that belongs to this call; silently dropped once nobody listens."""
+        ...
+
+    async def close_stream(self, retry_s: float) -> None:
+        """End the stream that carries the call, which goes on: the client comes back for the rest (2025-11-25).
+
+        Does nothing where the client could not come back: in other revisions, and on other transports.
+
+        Args:
+            retry_s: Seconds that the client is told to wait (RES-02).
+        """
         ...
 
 
@@ -124,8 +147,8 @@ def bind_modern(request: Request, carrier: Carrier) -> Call:
     version = meta.get(META_VERSION)
     if not isinstance(version, str):
         raise InvalidMeta(f'"params._meta" must have "{META_VERSION}" as a string')
-    revision = find_revision(version)
-    if revision is None or not revision.modern:
+    revision = find_modern(version)
+    if revision is None:
         raise UnsupportedVersion(version, SUPPORTED_NAMES)
     capabilities = meta.get(META_CLIENT_CAPABILITIES)
     if not isinstance(capabilities, dict):

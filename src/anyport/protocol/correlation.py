@@ -20,16 +20,19 @@ class Received(Generic[T]):
 
     Args:
         limit: How many may be open at once.
+
+    Attributes:
+        entries: What is kept for each of them.
     """
 
-    __slots__ = ("_limit", "_open")
+    __slots__ = ("_limit", "entries")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._open: dict[RequestId, T] = {}
+        self.entries: dict[RequestId, T] = {}
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self.entries)
 
     def admit(self, request_id: RequestId) -> None:
         """Check that a request may be opened.
@@ -38,29 +41,29 @@ class Received(Generic[T]):
             InvalidRequest: The id is in use by a request that is not answered yet.
             Busy: The limit ``calls_per_connection`` is reached.
         """
-        if request_id in self._open:
+        if request_id in self.entries:
             raise InvalidRequest("This id belongs to a request that is not answered yet")
-        if len(self._open) >= self._limit:
+        if len(self.entries) >= self._limit:
             raise Busy(f"{self._limit} calls are in flight on this connection (limit calls_per_connection)")
 
     def open(self, request_id: RequestId, value: T) -> None:
         """Remember an admitted request."""
-        self._open[request_id] = value
+        self.entries[request_id] = value
 
     def close(self, request_id: RequestId) -> T | None:
         """Forget a request that was answered or given up; returns what was kept for it."""
-        return self._open.pop(request_id, None)
+        return self.entries.pop(request_id, None)
 
     def cancelled(self, params: JsonObject) -> T | None:
         """Return what ``notifications/cancelled`` refers to; ``None`` where it fits no open request (CAN-01)."""
         request_id = params.get("requestId")
         if isinstance(request_id, bool) or not isinstance(request_id, (int, str)):
             return None
-        return self._open.get(request_id)
+        return self.entries.get(request_id)
 
     def values(self) -> list[T]:
         """Return what is kept for every open request."""
-        return list(self._open.values())
+        return list(self.entries.values())
 
 
 class Sent(Generic[T]):
@@ -103,6 +106,10 @@ class Sent(Generic[T]):
         if isinstance(token, bool) or not isinstance(token, (int, str)):
             return None
         return self._open.get(token)
+
+    def ids(self) -> list[RequestId]:
+        """Return the id of every request that waits."""
+        return list(self._open)
 
     def forget(self, request_id: RequestId) -> None:
         """Stop waiting for an answer."""

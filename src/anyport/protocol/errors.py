@@ -24,7 +24,10 @@ The tree::
     ├── SessionLost                 the server no longer knows the session
     ├── ServerExited                a stdio server ended
     ├── LocalProtocolError          you used anyport against the rules
+    │   ├── CallDeclined            the user did not want the call
+    │   └── ConfigError             an mcpServers configuration has a mistake
     └── RemoteProtocolError         the peer broke the rules
+        └── InvalidOutput           a tool returned something else than it promises
 
 Codes follow the specification's error-code policy (2026-07-28, basic, "Error Codes"): nothing is minted between
 -32000 and -32099, and codes of anyport's own are positive, equal to the HTTP status that says the same.
@@ -33,11 +36,14 @@ Codes follow the specification's error-code policy (2026-07-28, basic, "Error Co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
 from anyport.protocol.types.json import JsonObject, JsonValue
+
+ENDED: Final = "The server is shutting down; the call was ended before it had a result"
+"""What a call is told that had to be ended with the server."""
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -109,6 +115,11 @@ class McpError(AnyportError):
         self.message = message
         self.data = data
         self.request_id: int | str | None = None
+
+    @staticmethod
+    def from_wire(error: ErrorObject) -> McpError:
+        """Return the exception that says what an error response says."""
+        return McpError(error.code, error.message, None if isinstance(error.data, UnsetType) else error.data)
 
     def to_wire(self) -> ErrorObject:
         """Return the ``error`` member that says this on the wire."""
@@ -243,7 +254,19 @@ class ToolError(AnyportError):
 
 
 class ConnectError(AnyportError):
-    """A client could not reach its server; the message lists what was tried."""
+    """A client could not reach its server; the message lists what was tried.
+
+    Args:
+        message: What happened.
+        unsent: Whether the server certainly did not begin with the request.
+
+    Attributes:
+        unsent: The same.
+    """
+
+    def __init__(self, message: str, *, unsent: bool = False) -> None:
+        super().__init__(message)
+        self.unsent = unsent
 
 
 class Timeout(AnyportError):
@@ -257,10 +280,13 @@ class HttpStatusError(AnyportError):
         status: HTTP status code.
         body: Start of the body, as text.
         url: What was asked.
+        tried: What a client tried to find an MCP server there, with what came back; empty elsewhere.
     """
 
-    def __init__(self, status: int, body: str, url: str) -> None:
-        super().__init__(f"HTTP {status} from {url}: {body[:500] or '(empty body)'}")
+    def __init__(self, status: int, body: str, url: str, *, tried: Iterable[str] = ()) -> None:
+        self.tried = tuple(tried)
+        told = f"; tried {'; '.join(self.tried)}" if self.tried else ""
+        super().__init__(f"HTTP {status} from {url}: {body[:500] or '(empty body)'}{told}")
         self.status = status
         self.body = body
         self.url = url
@@ -271,7 +297,20 @@ class AuthError(HttpStatusError):
 
 
 class SessionLost(AnyportError):
-    """The server ended the session; a new one is needed."""
+    """The server ended the session; a new one is needed.
+
+    Args:
+        message: What the server said.
+        unsent: Whether the server certainly did not begin with the request: a server that refuses its session did not,
+            but it may have forgotten the session later.
+
+    Attributes:
+        unsent: The same.
+    """
+
+    def __init__(self, message: str, *, unsent: bool = True) -> None:
+        super().__init__(message)
+        self.unsent = unsent
 
 
 class ServerExited(AnyportError):
@@ -280,18 +319,55 @@ class ServerExited(AnyportError):
     Attributes:
         code: Exit status of the process; negative for a signal; ``None`` when it is not known.
         stderr_tail: The last lines that it wrote to stderr.
+        hint: What may have been wrong and what to do about it; ``""`` where nothing tells.
+        unsent: Whether it had ended before the request was written.
     """
 
-    def __init__(self, code: int | None, stderr_tail: str = "") -> None:
+    def __init__(self, code: int | None, stderr_tail: str = "", *, unsent: bool = False, hint: str = "") -> None:
         tail = f"; it said:\n{stderr_tail}" if stderr_tail else ""
-        super().__init__(f"The server process ended with exit status {code}{tail}")
+        more = f"\n{hint}" if hint else ""
+        super().__init__(f"The server process ended with exit status {code}{tail}{more}")
         self.code = code
         self.stderr_tail = stderr_tail
+        self.hint = hint
+        self.unsent = unsent
 
 
 class LocalProtocolError(AnyportError):
     """anyport was asked to do what the protocol forbids."""
 
 
+class CallDeclined(LocalProtocolError):
+    """A call of a tool that its user, or whoever speaks for the user, did not want; nothing was sent."""
+
+
+class ConfigError(LocalProtocolError):
+    """A configuration of servers has a mistake; the message says where, and repeats no value of it.
+
+    Attributes:
+        file: The file, or what it is called that is none.
+        server: The server that it is about; ``None`` where it is about the whole.
+        field: The field of the server, such as ``env.API_KEY``; ``None`` where it is about the whole.
+    """
+
+    def __init__(self, message: str, *, file: str, server: str | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.file = file
+        self.server = server
+        self.field = field
+
+
 class RemoteProtocolError(AnyportError):
     """The peer sent what the protocol forbids."""
+
+
+class InvalidOutput(RemoteProtocolError):
+    """A tool returned something else than its ``outputSchema`` promises, or promises what cannot be checked (TOOL-03).
+
+    Attributes:
+        result: The result all the same: the tool has run.
+    """
+
+    def __init__(self, message: str, result: JsonObject) -> None:
+        super().__init__(message)
+        self.result = result

@@ -7,10 +7,19 @@ small adapters that implement it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
+
+from anyport.protocol.errors import RefusedRequest
 
 HeaderList = list[tuple[bytes, bytes]]
 """Header fields of an answer: names in lower case, values ready for the wire."""
+
+JSON_HEADERS: Final[HeaderList] = [(b"content-type", b"application/json")]
+STREAM_HEADERS: Final[HeaderList] = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
 
 
 class Exchange(Protocol):
@@ -23,6 +32,8 @@ class Exchange(Protocol):
             RFC 9110 (5.3) allows, has been refused before.
         peer: Address of the client, ``None`` where there is none.
         local: Address that the request came in on, ``None`` where there is none.
+        principal: Who was authenticated before the request came here, ``None`` for nobody. What a caller may use, and
+            how much of it, is decided by this alone.
     """
 
     method: str
@@ -30,6 +41,17 @@ class Exchange(Protocol):
     headers: Mapping[str, str]
     peer: str | None
     local: str | None
+    principal: str | None
+
+    @property
+    def root(self) -> str:
+        """Prefix that the outside puts before the paths of this application, decoded; empty where there is none."""
+        ...
+
+    @property
+    def query(self) -> str:
+        """What follows the path in the URL, as it came; empty where there is nothing."""
+        ...
 
     async def read_body(self, limit: int, hold: Callable[[int], None]) -> bytes:
         """Return the whole body.
@@ -72,3 +94,26 @@ class Exchange(Protocol):
 
 class Disconnected(Exception):
     """The client closed the connection before its request was complete."""
+
+
+def check_json_body(headers: Mapping[str, str]) -> None:
+    """Check what a message is written in.
+
+    Args:
+        headers: Header fields, names in lower case.
+
+    Raises:
+        RefusedRequest: HTTP 415: it is not JSON, or compressed. A page of a browser cannot send JSON elsewhere without
+            asking first.
+    """
+    kind = media_type(headers.get("content-type", ""))
+    if kind != "application/json":
+        raise RefusedRequest(415, f"Content-Type must be application/json; it is {kind[:100] or 'missing'}")
+    coding = headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        raise RefusedRequest(415, f"Content-Encoding {coding[:100]!r} is not read; send the body as it is")
+
+
+def media_type(field: str) -> str:
+    """Return the media type of a header field, in lower case and without its parameters."""
+    return field.partition(";")[0].strip().lower()

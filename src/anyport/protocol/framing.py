@@ -11,6 +11,9 @@ import msgspec
 PREFIX_LIMIT = 1024
 """Bytes of an over-long line that are kept, so that a reader of the error can tell what it was."""
 
+SUFFIX_LIMIT = 256
+"""Bytes of an over-long line that are kept of its end: some peers write the id of an answer last."""
+
 _CR = 0x0D
 
 
@@ -39,7 +42,7 @@ class LineDecoder:
         ValueError: `max_line` is less than 1.
     """
 
-    __slots__ = ("_dropping", "_max_line", "_pending")
+    __slots__ = ("_dropping", "_max_line", "_pending", "_tail")
 
     def __init__(self, max_line: int = 16 * 2**20) -> None:
         if max_line < 1:
@@ -48,6 +51,17 @@ class LineDecoder:
         # A bytearray grows in amortised constant time, and costs one byte per byte even when bytes arrive singly.
         self._pending = bytearray()
         self._dropping = False
+        self._tail = b""
+
+    @property
+    def held(self) -> int:
+        """Bytes of the unfinished line."""
+        return len(self._pending)
+
+    @property
+    def dropped(self) -> bytes:
+        """The last `SUFFIX_LIMIT` bytes of the over-long line that came last; nothing while it goes on."""
+        return b"" if self._dropping else self._tail.removesuffix(b"\r")
 
     def feed(self, data: bytes | memoryview) -> list[bytes | LineTooLong]:
         """Takes the next bytes of the stream.
@@ -60,6 +74,9 @@ class LineDecoder:
         """
         lines = bytes(data).split(b"\n")
         rest = lines.pop()
+        if not (rest or self._pending or self._dropping or len(data) > self._max_line or _CR in data):
+            # Whole lines that nothing is wrong with.
+            return [line for line in lines if line and not line.isspace()]
         out: list[bytes | LineTooLong] = []
         whole = iter(lines)
         if lines and (self._pending or self._dropping):
@@ -84,6 +101,7 @@ class LineDecoder:
     def _hold(self, piece: bytes, out: list[bytes | LineTooLong]) -> None:
         """Keeps part of an unfinished line, or finds that the line is over the limit."""
         if self._dropping:
+            self._tail = (self._tail + piece[-SUFFIX_LIMIT:])[-SUFFIX_LIMIT:]
             return
         # Two bytes over the limit decide: one of them may be the \r of a terminator, not both.
         room = self._max_line + 2 - len(self._pending)
@@ -91,6 +109,7 @@ class LineDecoder:
         excess = len(self._pending) - self._max_line
         if excess > 1 or (excess == 1 and self._pending[-1] != _CR):
             out.append(self._too_long(self._pending))
+            self._tail = (bytes(self._pending[-SUFFIX_LIMIT:]) + piece[room:])[-SUFFIX_LIMIT:]
             self._pending.clear()
             self._dropping = True
 
@@ -106,6 +125,7 @@ class LineDecoder:
             line = line[:-1]
         if len(line) > self._max_line:
             out.append(self._too_long(line))
+            self._tail = line[-SUFFIX_LIMIT:]
         elif line and not line.isspace():
             out.append(line)
 

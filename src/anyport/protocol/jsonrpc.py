@@ -1,23 +1,18 @@
 """JSON-RPC 2.0 messages: bytes to ``Request | Notification | Response | ErrorResponse`` and back.
 
-Decoding is strict where JSON is loose, because two readers that disagree on a message are a security hole: the bytes
-must be UTF-8, object keys unique, numbers finite, nesting and ids bounded. Uniqueness costs no parser of our own:
-a message is decoded once and encoded again; equal bytes prove that nothing was dropped. Only a message in another
-layout (white space, escapes, odd numbers) takes the slower exact check.
-
-Error texts here never repeat what the peer sent.
+Ids are bounded, and error texts here never repeat what the peer sent. What JSON may be is the business of `json_text`.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from typing import Final, Literal, TypeGuard, cast
+from typing import Final, Literal, TypeGuard
 
-import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from anyport.protocol.errors import ErrorObject, InternalError, InvalidRequest, McpError, ParseError
+from anyport.protocol.errors import ErrorObject, InternalError, InvalidRequest, McpError
+from anyport.protocol.json_text import decode_json as decode_json
+from anyport.protocol.json_text import encode_json as encode_json
+from anyport.protocol.json_text import has_no_line_end
 from anyport.protocol.limits import DEFAULT_LIMITS, MAX_SAFE_INTEGER, Limits
 from anyport.protocol.types import RequestId
 from anyport.protocol.types.json import JsonObject, JsonValue
@@ -78,8 +73,6 @@ class _ErrorOut(Struct):
 
 
 _VERSION: Final = "2.0"
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 
 
 # --- decoding ---------------------------------------------------------------------------------------------------------
@@ -100,11 +93,20 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Message:
         InvalidRequest: JSON, but no JSON-RPC message; ``request_id`` is set where an id could be read.
     """
     value = decode_json(data, limits)
-    try:
-        return _message_of(value, limits)
-    except McpError as error:
-        error.request_id = readable_id(value, limits)
-        raise
+    # What nearly all messages are: these four members and no other, so none that makes it an answer as well.
+    if type(value) is dict and len(value) == 4:
+        get = value.get
+        request_id, method, params = get("id"), get("method"), get("params")
+        if (
+            type(request_id) is int
+            and -MAX_SAFE_INTEGER <= request_id <= MAX_SAFE_INTEGER
+            and type(params) is dict
+            and type(method) is str
+            and method
+            and get("jsonrpc") == _VERSION
+        ):
+            return Request(request_id, method, params)
+    return _whole_message(value, limits)
 
 
 def decode_batch(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | list[Message | InvalidRequest]:
@@ -123,39 +125,13 @@ def decode_batch(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Message | list
     """
     value = decode_json(data, limits)
     if not isinstance(value, list):
-        return decode(data, limits)
+        return _whole_message(value, limits)
     if not value:
         raise InvalidRequest("A batch must hold at least one message")
     if len(value) > limits.batch_messages:
         # Two bytes of input would cost an error message of output, some hundred times as long.
         raise InvalidRequest(f"A batch may hold at most {limits.batch_messages} messages (limit batch_messages)")
     return [_classify_entry(entry, limits) for entry in value]
-
-
-def decode_json(data: bytes, limits: Limits = DEFAULT_LIMITS) -> JsonValue:
-    """Decode JSON strictly: UTF-8, unique keys, finite numbers, bounded depth.
-
-    Args:
-        data: JSON text.
-        limits: ``json_depth`` applies.
-
-    Returns:
-        Plain Python objects.
-
-    Raises:
-        ParseError: Any of these does not hold.
-    """
-    try:
-        value: JsonValue = _decode(data)
-        if _encode(value) != data:
-            json.loads(data, object_pairs_hook=_refuse_duplicates)
-    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
-        raise ParseError(f"Invalid JSON: {_reason(error)}") from None
-    except RecursionError:
-        raise _too_deep(limits) from None
-    if data.count(b"[") + data.count(b"{") > limits.json_depth and _deeper_than(limits.json_depth, value):
-        raise _too_deep(limits)
-    return value
 
 
 def readable_id(value: JsonValue, limits: Limits = DEFAULT_LIMITS) -> RequestId | None:
@@ -167,6 +143,14 @@ def readable_id(value: JsonValue, limits: Limits = DEFAULT_LIMITS) -> RequestId 
         return None
     found = value.get("id")
     return found if _is_id(found, limits) else None
+
+
+def _whole_message(value: JsonValue, limits: Limits) -> Message:
+    try:
+        return _message_of(value, limits)
+    except McpError as error:
+        error.request_id = readable_id(value, limits)
+        raise
 
 
 def _classify_entry(value: JsonValue, limits: Limits) -> Message | InvalidRequest:
@@ -241,35 +225,6 @@ def _bad_id(limits: Limits) -> InvalidRequest:
     )
 
 
-def _refuse_duplicates(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("an object has a key twice")
-    return found
-
-
-def _deeper_than(depth: int, value: JsonValue) -> bool:
-    level = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(depth):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, (dict, list))
-        ]
-    return bool(level)
-
-
-def _too_deep(limits: Limits) -> ParseError:
-    return ParseError(f"JSON is nested deeper than {limits.json_depth} levels (limit json_depth)")
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8"
-    return str(error).removeprefix("JSON is malformed: ")[:200]
-
-
 # --- encoding ---------------------------------------------------------------------------------------------------------
 
 
@@ -286,6 +241,10 @@ def encode_response(request_id: RequestId, result: ResultLike) -> bytes:
     Raises:
         InternalError: The result has a value that JSON cannot say.
     """
+    if type(result) is Raw and type(request_id) is int:
+        body = bytes(result)
+        if has_no_line_end(body):
+            return b'{"jsonrpc":"2.0","id":%d,"result":%b}' % (request_id, body)
     return encode_json(_ResponseOut(_VERSION, request_id, result))
 
 
@@ -301,6 +260,10 @@ def encode_error(request_id: RequestId | None, error: McpError | ErrorObject) ->
 
 def encode_notification(method: str, params: ResultLike | UnsetType = UNSET) -> bytes:
     """Encode a notification; see `encode_response` for what is raised."""
+    if type(params) is Raw:
+        body = bytes(params)
+        if has_no_line_end(body):
+            return b'{"jsonrpc":"2.0","method":%b,"params":%b}' % (encode_json(method), body)
     return encode_json(_RequestOut(_VERSION, UNSET, method, params))
 
 
@@ -322,54 +285,16 @@ def encode(message: Message) -> bytes:
             return encode_error(message.id, message.error)
 
 
-def encode_json(value: object) -> bytes:
-    """Encode any value that JSON can say, in one line.
-
-    Lone surrogates, which UTF-8 cannot carry, are written as escapes; NaN and the infinities become ``null``.
-
-    Args:
-        value: Structs, plain objects, and what msgspec encodes beside them; a `msgspec.Raw` is trusted to be JSON, but
-            not to be without line ends.
-
-    Returns:
-        JSON text without a newline byte.
+def as_object(result: ResultLike) -> JsonObject:
+    """Return what a peer would read of a result, whatever its form.
 
     Raises:
-        InternalError: There is no JSON for a value in it.
+        TypeError: It is no object.
     """
-    try:
-        data = _encode(value)
-        # Only white space inside a Raw can be a line end here; a stream that is framed by lines must not see it.
-        return data if b"\n" not in data and b"\r" not in data else msgspec.json.format(data, indent=-1)
-    except UnicodeEncodeError:
-        return _encode_escaped(value)
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        raise InternalError(f"The answer has no JSON form: {error}") from error
-
-
-def _encode_escaped(value: object) -> bytes:
-    try:
-        plain = _finite(cast("JsonValue", msgspec.to_builtins(value, str_keys=True, enc_hook=_plain_raw)))
-        return json.dumps(plain, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        raise InternalError(f"The answer has no JSON form: {error}") from error
-
-
-def _finite(value: JsonValue) -> JsonValue:
-    """Return the value with ``null`` for what JSON has no number for, as the quick encoder writes it."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+    value = decode_json(bytes(result) if isinstance(result, Raw) else encode_json(result))
+    if not isinstance(value, dict):
+        raise TypeError("a result must be an object")
     return value
-
-
-def _plain_raw(value: object) -> JsonValue:
-    if isinstance(value, Raw):
-        return cast("JsonValue", _decode(value))
-    raise TypeError(f"objects of type {type(value).__name__} have no JSON form")
 
 
 def _bare(error: ErrorObject) -> ErrorObject:

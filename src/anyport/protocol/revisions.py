@@ -22,6 +22,7 @@ class Revision(Struct, frozen=True, kw_only=True, gc=False):
         batches: JSON-RPC batches must be received (2025-03-26 only).
         version_header: HTTP requests after the handshake carry ``MCP-Protocol-Version``.
         header_mirror: HTTP requests mirror method, name and marked parameters in ``Mcp-*`` headers.
+        resumable: A client may come back for the events of a stream (2025-03-26 to 2025-11-25).
         priming_event: An event stream starts with an id and empty data (SEP-1699).
         structured_output: Tool results may have ``structuredContent``.
         result_type: Every result carries ``resultType``.
@@ -34,6 +35,7 @@ class Revision(Struct, frozen=True, kw_only=True, gc=False):
     batches: bool = False
     version_header: bool = False
     header_mirror: bool = False
+    resumable: bool = False
     priming_event: bool = False
     structured_output: bool = False
     result_type: bool = False
@@ -54,10 +56,18 @@ class Revision(Struct, frozen=True, kw_only=True, gc=False):
 
 
 V2024_11_05 = Revision(name="2024-11-05", index=0, era="legacy")
-V2025_03_26 = Revision(name="2025-03-26", index=1, era="legacy", batches=True)
-V2025_06_18 = Revision(name="2025-06-18", index=2, era="legacy", version_header=True, structured_output=True)
+V2025_03_26 = Revision(name="2025-03-26", index=1, era="legacy", batches=True, resumable=True)
+V2025_06_18 = Revision(
+    name="2025-06-18", index=2, era="legacy", version_header=True, resumable=True, structured_output=True
+)
 V2025_11_25 = Revision(
-    name="2025-11-25", index=3, era="legacy", version_header=True, structured_output=True, priming_event=True
+    name="2025-11-25",
+    index=3,
+    era="legacy",
+    version_header=True,
+    resumable=True,
+    priming_event=True,
+    structured_output=True,
 )
 V2026_07_28 = Revision(
     name="2026-07-28",
@@ -82,6 +92,14 @@ SUPPORTED_NAMES = tuple(row.name for row in reversed(REVISIONS))
 """Version strings, newest first, as ``server/discover`` and -32022 list them."""
 
 _BY_NAME = {row.name: row for row in REVISIONS}
+
+
+_MODERN_BY_NAME = {row.name: row for row in MODERN}
+
+
+def find_modern(name: str) -> Revision | None:
+    """Return the row of the version string of a modern revision, or ``None`` for any other."""
+    return _MODERN_BY_NAME.get(name)
 
 
 def find_revision(name: object) -> Revision | None:

@@ -101,7 +101,7 @@ class EventDecoder:
         lines = chunk.splitlines()
         rest = b"" if chunk[-1] in (_LF, _CR) else lines.pop()
         if lines and (self._pending or self._dropping):
-            lines[0] = self._release(lines[0])
+            self._take(self._release(lines.pop(0)), out)
         for line in lines:
             self._take(line, out)
         if rest:
@@ -157,16 +157,16 @@ class EventDecoder:
         else:
             self._pending += piece
 
-    def _release(self, end: bytes) -> bytes:
-        """Puts an unfinished line and its end together."""
+    def _release(self, end: bytes) -> bytes | bytearray:
+        """Puts an unfinished line and its end together, without a copy: it may be large."""
         if self._dropping:
             self._dropping = False
             return b":"  # stands for any line that is not blank and says nothing
-        line = b"".join((self._pending, end))
-        self._pending.clear()
+        line, self._pending = self._pending, bytearray()
+        line += end
         return line
 
-    def _take(self, line: bytes, out: list[ServerSentEvent | EventTooLarge]) -> None:
+    def _take(self, line: bytes | bytearray, out: list[ServerSentEvent | EventTooLarge]) -> None:
         if not line:
             self._dispatch(out)
         elif line[0] != _COLON and not self._skipping:
@@ -176,10 +176,11 @@ class EventDecoder:
             else:
                 self._take_field(line)
 
-    def _take_field(self, line: bytes) -> None:
+    def _take_field(self, line: bytes | bytearray) -> None:
         colon = line.find(b":")
         name = line if colon < 0 else line[:colon]
-        value = b"" if colon < 0 else line[colon + 1 + line.startswith(b" ", colon + 1) :]
+        start = len(line) if colon < 0 else colon + 1 + line.startswith(b" ", colon + 1)
+        value = line[start:] if isinstance(line, bytes) else bytes(memoryview(line)[start:])
         if name == b"data":
             if self._data is None:
                 self._data = value
@@ -236,6 +237,18 @@ def encode_event(data: bytes, *, event: str | None = None, id: str | None = None
             raise ValueError(f"retry must not be negative, not {retry}")
         head += b"retry: %d\n" % retry
     return b"%sdata: %s\n\n" % (head, b"\ndata: ".join(_lines(data)))
+
+
+def encode_message(message: bytes) -> bytes:
+    """Writes the event that holds one message.
+
+    Args:
+        message: JSON in one line.
+
+    Returns:
+        The event with its blank line.
+    """
+    return b"event: message\ndata: %b\n\n" % message
 
 
 def encode_comment(text: str = "") -> bytes:

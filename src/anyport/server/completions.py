@@ -16,7 +16,7 @@ from anyport.protocol.calls import Call, Reply
 from anyport.protocol.errors import InvalidParams, LocalProtocolError, MethodNotFound
 from anyport.protocol.types import CompleteRequestParams, CompleteResult, Completion, PromptReference
 from anyport.protocol.types.json import JsonObject
-from anyport.server.context import Context, Surroundings
+from anyport.server.context import Surroundings
 from anyport.server.declarations import DeclarationError
 from anyport.server.functions import Functions
 from anyport.server.prompts import Prompts
@@ -35,12 +35,15 @@ class RegisteredCompletion(Struct, frozen=True):
     """A function that completes one argument.
 
     Attributes:
+        target: Schema of the arguments that it was registered for: this very object. A prompt that was removed and
+            registered anew has another one, and nothing to do with what completed the old one.
         function: What the author wrote.
         signature: Its compiled parameters.
         value: Name of the parameter that takes what was typed.
         others: Name of the one that takes the arguments that are known already; ``None`` where there is none.
     """
 
+    target: JsonObject
     function: AnyFunction
     signature: Signature
     value: str
@@ -57,7 +60,7 @@ class Completions:
         resources: The templates whose variables are completed.
 
     Attributes:
-        version: Counts the changes.
+        mounted: Those of mounted servers.
     """
 
     def __init__(self, server: Surroundings, functions: Functions, prompts: Prompts, resources: Resources) -> None:
@@ -66,19 +69,29 @@ class Completions:
         self._prompts = prompts
         self._resources = resources
         self._completions: dict[_Key, RegisteredCompletion] = {}
-        self.version = 0
+        self._changes = 0
+        self.mounted: list[Completions] = []
+
+    @property
+    def version(self) -> int:
+        """Counts the changes, also of what is mounted."""
+        return self._changes + sum(other.version for other in self.mounted)
 
     @property
     def offered(self) -> bool:
         """Whether anything can be completed: the capability (since 2025-03-26)."""
-        return bool(self._completions) or any(
-            choices_of(schema, name) for schema in self._schemas() for name in properties_of(schema)
+        return (
+            bool(self._completions)
+            or any(choices_of(schema, name) for schema in self._schemas() for name in properties_of(schema))
+            or any(other.offered for other in self.mounted)
         )
 
     @property
     def uses_context(self) -> bool:
         """Whether any of their functions can report and log."""
-        return any(entry.signature.context_name is not None for entry in self._completions.values())
+        return any(entry.signature.uses_context for entry in self._completions.values()) or any(
+            other.uses_context for other in self.mounted
+        )
 
     def add(self, target: str, argument: str, function: AnyFunction, names: Mapping[str, object] | None = None) -> None:
         """Compile and register a function.
@@ -92,11 +105,12 @@ class Completions:
         Raises:
             DeclarationError: It cannot work: nothing of that name, no such argument, one that has a completion.
         """
-        key = self._key(target, argument, function)
-        if key in self._completions:
+        key, schema = self._key(target, argument, function)
+        held = self._completions.get(key)
+        if held is not None and held.target is schema:
             raise DeclarationError(function, f"{argument!r} of {target!r} has a completion already")
-        self._completions[key] = _compile(function, names or {})
-        self.version += 1
+        self._completions[key] = _compile(schema, function, names or {})
+        self._changes += 1
 
     def remove(self, target: str, argument: str) -> None:
         """Take a function out; the argument completes itself again, where it can.
@@ -112,7 +126,7 @@ class Completions:
         if not found:
             raise LocalProtocolError(f"{argument!r} of {target!r} has no completion")
         del self._completions[found[0]]
-        self.version += 1
+        self._changes += 1
 
     async def complete(self, call: Call, reply: Reply) -> CompleteResult:
         """Answer ``completion/complete``: at most `MAX_VALUES` suggestions, none for an argument that has none."""
@@ -122,22 +136,22 @@ class Completions:
         key, schema = self._find(request)
         argument, known = request.argument, request.context.arguments if request.context is not None else None
         entry = None if key is None else self._completions.get(key)
-        if entry is None:
+        if entry is None or entry.target is not schema:
             typed = argument.value.casefold()
             choices = choices_of(schema, argument.name)
             return _result([choice for choice in choices if choice.casefold().startswith(typed)])
         arguments: dict[str, object] = {entry.value: argument.value}
         if entry.others is not None:
             arguments[entry.others] = known or {}
-        context = Context(call, reply, self._server)
+        context = self._server.context_type(call, reply, self._server)
         with self._functions.reported("completion", f"of {argument.name}"):
-            return _result(await self._functions.run(entry.function, entry.signature, arguments, context))
+            return _result(await self._functions.run_whole(entry.function, entry.signature, arguments, context))
 
     def _schemas(self) -> Iterator[JsonObject]:
         yield from (prompt.signature.schema for prompt in self._prompts)
         yield from (entry.reader.signature.schema for entry in self._resources.templates)
 
-    def _key(self, target: str, argument: str, function: AnyFunction) -> _Key:
+    def _key(self, target: str, argument: str, function: AnyFunction) -> tuple[_Key, JsonObject]:
         prompt, template = self._prompts.find(target), self._resources.templates.entries.get(target)
         if prompt is not None:
             kind, schema = "prompt", prompt.signature.schema
@@ -150,7 +164,7 @@ class Completions:
         if argument not in properties_of(schema):
             known = ", ".join(properties_of(schema)) or "none"
             raise DeclarationError(function, f"{target!r} has no argument {argument!r}; it has {known}")
-        return kind, target, argument
+        return (kind, target, argument), schema
 
     def _find(self, request: CompleteRequestParams) -> tuple[_Key | None, JsonObject]:
         """Return where a completion would be registered, and the schema of the arguments."""
@@ -162,7 +176,7 @@ class Completions:
                 raise InvalidParams(f"Unknown prompt: {reference.name[:200]!r}")
             key = ("prompt", reference.name, argument)
             schema = prompt.signature.schema
-        elif reference.uri in self._resources.static:
+        elif reference.uri in self._resources.static.entries:
             # Known, but nothing about it is open.
             return None, {}
         else:
@@ -184,14 +198,15 @@ def _request_of(params: JsonObject) -> CompleteRequestParams:
         raise InvalidParams(str(error)) from None
 
 
-def _compile(function: AnyFunction, names: Mapping[str, object]) -> RegisteredCompletion:
+def _compile(target: JsonObject, function: AnyFunction, names: Mapping[str, object]) -> RegisteredCompletion:
     signature = compile_signature(function, names=names)
     parameters, required = list(properties_of(signature.schema)), signature.schema.get("required")
     if not parameters:
         raise DeclarationError(function, "a completion takes what was typed as its first parameter")
     if isinstance(required, list) and any(name in required for name in parameters[2:]):
         raise DeclarationError(function, "a completion takes what was typed, the other arguments, and nothing else")
-    return RegisteredCompletion(function, signature, parameters[0], parameters[1] if len(parameters) > 1 else None)
+    others = parameters[1] if len(parameters) > 1 else None
+    return RegisteredCompletion(target, function, signature, parameters[0], others)
 
 
 def _result(value: object) -> CompleteResult:

@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Generator, Mapping
-from typing import Any, Generic, Protocol, cast
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import Any
 
 from msgspec import Raw
-from typing_extensions import TypeVar
 
-from anyport.protocol.calls import Call, Reply, TransportName
+from anyport.protocol.changes import PROMPTS_CHANGED, RESOURCES_CHANGED, TOOLS_CHANGED, Change, resource_updated
 from anyport.protocol.errors import LocalProtocolError
-from anyport.protocol.jsonrpc import RequestId, encode_json
+from anyport.protocol.jsonrpc import encode_json
 from anyport.protocol.types import (
-    LOG_LEVELS,
     LoggingLevel,
     LoggingMessageNotificationParams,
     ProgressNotificationParams,
     ResourceContents,
 )
-from anyport.protocol.types.json import JsonObject, JsonValue
+from anyport.protocol.types.json import JsonValue
+from anyport.server.asking import Asking
+from anyport.server.audience import running_loop
+from anyport.server.call_facts import StateT, Surroundings
+from anyport.server.speech import SEVERITY, Speech
 
-StateT = TypeVar("StateT", default=Any)
-
-_SEVERITY = {level: rank for rank, level in enumerate(LOG_LEVELS)}
 _FROM_THREAD_S = 30.0
-
-
-class ReadableResources(Protocol):
-    """What a context reads resources from."""
-
-    def contents(self, uri: str, call: Call, context: Context[Any]) -> Awaitable[list[ResourceContents]]:
-        """Read a resource on behalf of a call."""
-        ...
-
-
-class Surroundings(Protocol):
-    """What a context tells of the server around it."""
-
-    name: str
-    version: str
-
-    @property
-    def state(self) -> object:
-        """What the lifespan yielded."""
-        ...
-
-    @property
-    def resources(self) -> ReadableResources:
-        """The resources that the server has."""
-        ...
 
 
 class _Done:
@@ -60,81 +34,36 @@ class _Done:
         yield
 
 
+class _Turn:
+    """An awaitable that lets the loop go on with what was begun before."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
 _DONE = _Done()
+_TURN = _Turn()
 
 
-class Context(Generic[StateT]):
+class Context(Asking[StateT]):
     """The call at hand: who called, how to report progress and to log, what the lifespan opened.
 
     A parameter annotated with it receives it. The methods that send something are awaited in an ``async def`` and just
     called in a plain ``def``: there they return once the message is handed over.
     """
 
-    __slots__ = ("_call", "_loop", "_progress", "_reply", "_server")
+    __slots__ = ()
 
-    def __init__(self, call: Call, reply: Reply, server: Surroundings) -> None:
-        self._call = call
-        self._reply = reply
-        self._server = server
-        self._progress = float("-inf")
-        self._loop = asyncio.get_running_loop()
+    def within(self, server: Surroundings) -> Context[Any]:
+        """Return the context of the same call for a function of a mounted server.
 
-    # --- what came ----------------------------------------------------------------------------------------------------
-
-    @property
-    def request_id(self) -> RequestId:
-        """Id of the JSON-RPC request."""
-        return self._call.id
-
-    @property
-    def session_id(self) -> str | None:
-        """Id of the legacy HTTP session; ``None`` in the modern era, which has none, and on other transports."""
-        return self._call.carrier.session_id
-
-    @property
-    def transport(self) -> TransportName:
-        """Which transport carried the request."""
-        return self._call.carrier.transport
-
-    @property
-    def revision(self) -> str:
-        """Protocol version of the request, such as ``2026-07-28``."""
-        return self._call.revision.name
-
-    @property
-    def client(self) -> JsonObject | None:
-        """``clientInfo`` as the client reports it: for display and logs, never for decisions (META-04)."""
-        return self._call.client
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """HTTP header fields of the request, names in lower case; empty where the transport has none."""
-        return self._call.carrier.headers or {}
-
-    @property
-    def principal(self) -> str | None:
-        """Who was authenticated; ``None`` for nobody."""
-        return self._call.carrier.principal
-
-    @property
-    def meta(self) -> JsonObject:
-        """``_meta`` of the request."""
-        return self._call.meta
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the client gave the call up; for plain functions, which cannot be interrupted."""
-        return self._reply.cancelled
-
-    @property
-    def state(self) -> StateT:
-        """What the server's lifespan yielded."""
-        return cast("StateT", self._server.state)
-
-    @property
-    def server(self) -> Surroundings:
-        """The server that serves the call."""
-        return self._server
+        Args:
+            server: The mounted server.
+        """
+        context = server.context_type(self._call, self._reply, server)
+        # One call says one thing after the other, whoever speaks.
+        context.speech = self.speech or self._begin()
+        return context
 
     def read_resource(self, uri: str) -> Awaitable[list[ResourceContents]]:
         """Read one of the server's own resources; to be awaited, so for ``async def`` functions.
@@ -149,7 +78,7 @@ class Context(Generic[StateT]):
             McpError: There is no such resource, or it cannot be read.
             LocalProtocolError: Called from a thread.
         """
-        if _running_loop() is not self._loop:
+        if running_loop() is not self._loop:
             raise LocalProtocolError("read_resource has to be awaited: make the function async def")
         return self._server.resources.contents(uri, self._call, self)
 
@@ -161,7 +90,7 @@ class Context(Generic[StateT]):
         """Tell the client how far the call is (PRG-01).
 
         Nothing is sent when the client did not ask for progress, and nothing that does not rise above what was sent
-        before.
+        before. What comes faster than the limit ``progress_per_s`` is held; of that, the last is sent (PRG-02).
 
         Args:
             progress: How far, in a unit of your choice.
@@ -169,16 +98,20 @@ class Context(Generic[StateT]):
             message: What is being done, for people.
         """
         token = self._call.progress_token
-        if token is None or progress <= self._progress:
+        if token is None or self.over:
             return _DONE
-        self._progress = progress
         if self._call.revision.lacks("2025-03-26"):
             message = None
         params = ProgressNotificationParams(progress_token=token, progress=progress, total=total, message=message)
-        return self._send("notifications/progress", params)
+        speech = self.speech or self._begin()
+        if not speech.admits_progress(params):
+            return _DONE
+        return self._send(speech.send_progress(progress, Raw(encode_json(params))))
 
     def log(self, level: LoggingLevel, data: JsonValue, logger: str | None = None) -> Awaitable[None]:
         """Send a log message to the client, if it asked for this level (LOG-01).
+
+        What comes faster than the limit ``logs_per_s`` is left out; the client is told how much that was (LOG-02).
 
         Args:
             level: Severity, from ``debug`` to ``emergency``.
@@ -186,11 +119,12 @@ class Context(Generic[StateT]):
             logger: Name of the logger.
         """
         least = self._call.log_level
-        if least is None or _SEVERITY[level] < _SEVERITY[least]:
+        if least is None or self.over or SEVERITY[level] < SEVERITY[least]:
             return _DONE
-        return self._send(
-            "notifications/message", LoggingMessageNotificationParams(level=level, data=data, logger=logger)
-        )
+        # Encoded here, so that a value without a JSON form fails in the tool that made it, not in a transport.
+        message = Raw(encode_json(LoggingMessageNotificationParams(level=level, data=data, logger=logger)))
+        speech = self.speech or self._begin()
+        return self._send(speech.send_log(message)) if speech.admits_log(level) else _DONE
 
     def debug(self, text: JsonValue, logger: str | None = None) -> Awaitable[None]:
         """Send a log message of level ``debug``; see `log`."""
@@ -208,23 +142,54 @@ class Context(Generic[StateT]):
         """Send a log message of level ``error``; see `log`."""
         return self.log("error", text, logger)
 
-    def _send(
-        self, method: str, params: ProgressNotificationParams | LoggingMessageNotificationParams
-    ) -> Awaitable[None]:
-        # Encoded here, so that a value without a JSON form fails in the tool that made it, not in a transport.
-        message = self._reply.notify(method, Raw(encode_json(params)))
-        return message if _running_loop() is self._loop else self._send_from_thread(message)
+    def notify_tools_changed(self) -> Awaitable[None]:
+        """Tell every client that the tools have changed.
+
+        Adding and removing them tells it already; this is for a list that depends on something else.
+        """
+        return self._publish(TOOLS_CHANGED)
+
+    def notify_prompts_changed(self) -> Awaitable[None]:
+        """Tell every client that the prompts have changed; see `notify_tools_changed`."""
+        return self._publish(PROMPTS_CHANGED)
+
+    def notify_resources_changed(self) -> Awaitable[None]:
+        """Tell every client that the list of resources or of templates has changed; see `notify_tools_changed`."""
+        return self._publish(RESOURCES_CHANGED)
+
+    def notify_resource_updated(self, uri: str) -> Awaitable[None]:
+        """Tell those who subscribed to a resource that it holds something else now.
+
+        Args:
+            uri: Its URI, as clients subscribe to it.
+        """
+        return self._publish(resource_updated(uri))
+
+    def close_stream(self, retry: float = 1.0) -> Awaitable[None]:
+        """Let go of the connection that waits for this call, which goes on: the client comes back for the rest.
+
+        For calls that take long, in the revision 2025-11-25 over HTTP; elsewhere clients cannot come back, and nothing
+        happens. What is said after this, the result included, is kept for the client (limit ``stream_idle_s``).
+
+        Args:
+            retry: Seconds that the client is told to wait (RES-02).
+        """
+        message = self._reply.close_stream(retry)
+        return message if running_loop() is self._loop else self._send_from_thread(message)
+
+    def _publish(self, change: Change) -> Awaitable[None]:
+        self._server.subscriptions.publish(change)
+        # In its own turn of the loop the change goes out before the result of the call.
+        return _TURN if running_loop() is self._loop else _DONE
+
+    def _begin(self) -> Speech:
+        self.speech = Speech(self._reply, self._server.limits)
+        return self.speech
+
+    def _send(self, message: Coroutine[Any, Any, None]) -> Awaitable[None]:
+        return message if running_loop() is self._loop else self._send_from_thread(message)
 
     def _send_from_thread(self, message: Coroutine[Any, Any, None]) -> _Done:
-        if _running_loop() is not None:
-            message.close()
-            raise LocalProtocolError("A Context belongs to the event loop of its call; another loop cannot use it")
+        self._check_thread(message)
         asyncio.run_coroutine_threadsafe(message, self._loop).result(_FROM_THREAD_S)
         return _DONE
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -29,6 +29,8 @@ def name_of(function: Callable[..., object]) -> str:
 def place_of(function: Callable[..., object]) -> str:
     """Return ``file:line`` of a function, or ``unknown place`` where it has no source."""
     function = getattr(function, "func", function)
+    if isinstance(function, type):
+        function = function.__init__
     code = getattr(inspect.unwrap(function), "__code__", None) or getattr(type(function).__call__, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "unknown place"
 

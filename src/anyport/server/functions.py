@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import logging
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Literal, cast
+from collections.abc import Callable, Generator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Final, Literal, cast
 
-from anyport.protocol.errors import InternalError, McpError, ToolError
+from msgspec import structs
+
+from anyport.protocol.errors import InternalError, LocalProtocolError, McpError, ToolError
 from anyport.server.context import Context
 from anyport.server.error_ids import new_error_id
 from anyport.server.signature import AnyFunction, Signature
-from anyport.server.threads import ThreadPool
+from anyport.server.threads import ThreadPool, Turn
 
 logger = logging.getLogger("anyport.server")
+
+_PLAIN: Final = frozenset({str, int, float, bool, dict, list, type(None)})
+"""Types of what functions return most, of which nobody has to ask whether they can be awaited."""
 
 ErrorDetail = Literal["safe", "full", "masked"]
 """How much of an exception reaches the peer: its type and first line, all of its text, or nothing."""
@@ -32,6 +38,7 @@ class Functions:
     def __init__(self, pool: ThreadPool, errors: ErrorDetail) -> None:
         self.pool = pool
         self.errors: ErrorDetail = errors
+        self._apart: set[asyncio.Task[object]] = set()
 
     async def run(
         self, function: AnyFunction, signature: Signature, arguments: dict[str, object], context: Context
@@ -42,14 +49,88 @@ class Functions:
             function: What the author wrote.
             signature: Its compiled parameters.
             arguments: Keyword arguments, injected ones apart.
-            context: For the parameter that asks for one.
+            context: For the parameter that asks for one, and for what fills in the marked parameters.
         """
+        if signature.suppliers:
+            if signature.is_async:
+                return await self._run_supplied(function, signature, arguments, context)
+            return await self.run_apart(function, signature, arguments, context)
         if signature.context_name is not None:
             arguments = {**arguments, signature.context_name: context}
         if signature.is_async:
             return cast("object", await function(**arguments))
+        return await self.run_on_thread(function, arguments)
+
+    async def run_on_thread(self, function: AnyFunction, arguments: dict[str, object]) -> object:
+        """Call a plain function that takes nothing but arguments, and await what it returns where that is awaitable.
+
+        Args:
+            function: What the author wrote, a plain ``def``.
+            arguments: All of its keyword arguments.
+        """
         value = await self.pool.run(functools.partial(function, **arguments))
-        return cast("object", await value if inspect.isawaitable(value) else value)
+        if type(value) not in _PLAIN and inspect.isawaitable(value):
+            return cast("object", await value)
+        return cast("object", value)
+
+    async def run_whole(
+        self, function: AnyFunction, signature: Signature, arguments: dict[str, object], context: Context
+    ) -> object:
+        """Do as `run`, for the function that the call is for: its context is over with it."""
+        try:
+            return await self.run(function, signature, arguments, context)
+        finally:
+            context.over = True
+            if context.speech is not None:
+                await context.speech.end()
+
+    async def run_apart(
+        self,
+        function: AnyFunction,
+        signature: Signature,
+        arguments: dict[str, object],
+        context: Context,
+        through: Callable[[], None] | None = None,
+    ) -> object:
+        """Call a plain function in a task of its own, which a caller that is cancelled leaves behind.
+
+        A thread cannot be interrupted: what it uses stays open until it is through. Before it has begun, the task is
+        cancelled with its caller.
+
+        Args:
+            function: What the author wrote, a plain ``def``.
+            signature: Its compiled parameters.
+            arguments: Keyword arguments, injected ones apart.
+            context: As for `run`.
+            through: Called once, when the thread is through or was never begun.
+        """
+        turn = Turn()
+        whole = self._run_supplied(functools.partial(_in_turn, turn, function), signature, arguments, context)
+        task = asyncio.get_running_loop().create_task(whole)
+        self._apart.add(task)
+        task.add_done_callback(self._apart.discard)
+        if through is not None:
+            task.add_done_callback(lambda _: through())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.done():
+                task.add_done_callback(_report_late)
+                if turn.take():
+                    task.cancel()
+                    await asyncio.wait((task,))
+            raise
+        finally:
+            # An error's traceback has this frame.
+            del task
+
+    async def _run_supplied(
+        self, function: AnyFunction, signature: Signature, arguments: dict[str, object], context: Context
+    ) -> object:
+        async with AsyncExitStack() as stack:
+            for supply in signature.suppliers:
+                arguments = {**arguments, **await supply(context, arguments, stack)}
+            return await self.run(function, structs.replace(signature, suppliers=()), arguments, context)
 
     @contextmanager
     def reported(self, kind: str, name: str) -> Generator[None]:
@@ -86,6 +167,18 @@ class Functions:
             return f"The {kind} failed (error id {error_id})"
         text = str(error) if self.errors == "full" else str(error).split("\n", 1)[0][:500]
         return f"{type(error).__name__}: {text} (error id {error_id})"
+
+
+def _in_turn(turn: Turn, function: AnyFunction, **arguments: object) -> object:
+    if not turn.take():
+        raise LocalProtocolError("the call was given up before its function ran")
+    return function(**arguments)
+
+
+def _report_late(task: asyncio.Task[object]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        logger.warning("A function failed after its call was given up", exc_info=error)
 
 
 def description_of(function: AnyFunction) -> str | None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from pydantic_core import ValidationError
 
 from anyport.protocol.calls import Call, Reply
+from anyport.protocol.changes import PROMPTS_CHANGED
 from anyport.protocol.errors import InvalidParams, LocalProtocolError, MethodNotFound
 from anyport.protocol.revisions import Revision
 from anyport.protocol.types import GetPromptResult, Icon, ListPromptsResult, Prompt, PromptArgument, PromptMessage
 from anyport.protocol.types.json import JsonObject, JsonValue
-from anyport.server.context import Context, Surroundings
+from anyport.server.context import Surroundings
 from anyport.server.declarations import DeclarationError, name_of
 from anyport.server.functions import Functions, description_of
+from anyport.server.manners import Manner, manner_of
 from anyport.server.messages import messages_of
 from anyport.server.pages import PAGE_SIZE, Catalogue
 from anyport.server.revision_fields import content_for_revision, for_revision
@@ -59,20 +62,21 @@ class Prompts:
     def __init__(self, server: Surroundings, functions: Functions, page_size: int = PAGE_SIZE) -> None:
         self._server = server
         self._functions = functions
-        self._prompts = Catalogue[RegisteredPrompt]("prompts", page_size)
+        changed = functools.partial(server.subscriptions.publish, PROMPTS_CHANGED)
+        self._prompts = Catalogue[RegisteredPrompt]("prompts", page_size, changed)
 
     def __iter__(self) -> Iterator[RegisteredPrompt]:
         return iter(self._prompts)
 
     @property
     def version(self) -> int:
-        """Counts the changes; 0 for a server that never had a prompt."""
-        return self._prompts.version
+        """Counts the changes, also of mounted prompts; 0 for a server that never had a prompt."""
+        return self._prompts.whole_version
 
     @property
     def uses_context(self) -> bool:
         """Whether any of their functions can report and log."""
-        return any(prompt.signature.context_name is not None for prompt in self)
+        return any(prompt.signature.uses_context for prompt in self._prompts.whole())
 
     def add(self, function: AnyFunction, options: PromptOptions, names: Mapping[str, object] | None = None) -> None:
         """Compile and register a function.
@@ -88,7 +92,7 @@ class Prompts:
         name = options.name if options.name is not None else name_of(function)
         if not name or not name.isprintable():
             raise DeclarationError(function, f"prompt name {name!r} must be one line of text")
-        if name in self._prompts:
+        if self._prompts.is_taken(name):
             raise DeclarationError(function, f"a prompt named {name!r} exists already")
         self._prompts.add(name, _compile(name, function, options, names or {}))
 
@@ -105,6 +109,11 @@ class Prompts:
         """Return a prompt by name, or ``None``."""
         return self._prompts.entries.get(name)
 
+    @property
+    def catalogue(self) -> Catalogue[RegisteredPrompt]:
+        """The list, for another one to have it grafted on."""
+        return self._prompts
+
     async def list(self, call: Call, reply: Reply) -> ListPromptsResult:
         """Answer ``prompts/list``, in the form that the revision knows."""
         self._check_offered(call)
@@ -118,9 +127,9 @@ class Prompts:
         self._check_offered(call)
         prompt = self._find(call.params.get("name"))
         arguments = _bind(prompt, call.params.get("arguments"))
-        context = Context(call, reply, self._server)
+        context = self._server.context_type(call, reply, self._server)
         with self._functions.reported("prompt", prompt.definition.name):
-            value = await self._functions.run(prompt.function, prompt.signature, arguments, context)
+            value = await self._functions.run_whole(prompt.function, prompt.signature, arguments, context)
             if isinstance(value, GetPromptResult):
                 # The rest is filled in for one revision: the author's own object stays as it is.
                 result = copy.copy(value)
@@ -129,6 +138,12 @@ class Prompts:
                 result = GetPromptResult(messages=messages, description=prompt.definition.description)
         result.messages = _for_revision(result.messages, call.revision)
         return result
+
+    def manner(self, params: JsonObject) -> Manner:
+        """Return how the prompt that a call names asks."""
+        name = params.get("name")
+        prompt = self.find(name) if isinstance(name, str) else None
+        return "silent" if prompt is None else manner_of(prompt.signature)
 
     def _check_offered(self, call: Call) -> None:
         # Without the capability there is no such method (2026-07-28, prompts, "Capabilities").

@@ -5,9 +5,10 @@ from __future__ import annotations
 import builtins
 import functools
 import inspect
+import itertools
 import json
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Sequence
 from typing import cast
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from pydantic_core import ValidationError
 from typing_extensions import TypedDict
 
 from anyport.protocol.calls import Call, Reply
+from anyport.protocol.changes import RESOURCES_CHANGED
 from anyport.protocol.errors import InvalidParams, LocalProtocolError, McpError, MethodNotFound
 from anyport.protocol.types import (
     Annotations,
@@ -33,6 +35,7 @@ from anyport.server.cache_hints import NOT_KEPT, CacheHints, cache_hints
 from anyport.server.context import Context, Surroundings
 from anyport.server.declarations import DeclarationError, name_of
 from anyport.server.functions import Functions, description_of
+from anyport.server.manners import Manner
 from anyport.server.pages import PAGE_SIZE, Catalogue
 from anyport.server.resource_contents import contents_of, has_scheme, is_uri, mime_type_of
 from anyport.server.results import MEDIA
@@ -119,13 +122,17 @@ class Resources:
     Attributes:
         static: Resources with a URI, by URI.
         templates: Families of resources, by URI template.
+        elsewhere: Reads what a mounted server has; ``None`` in place of the contents for what none has.
     """
+
+    elsewhere: Callable[[str, Call, Context], Awaitable[builtins.list[ResourceContents]] | None] | None = None
 
     def __init__(self, server: Surroundings, functions: Functions, page_size: int = PAGE_SIZE) -> None:
         self._server = server
         self._functions = functions
-        self.static = Catalogue[RegisteredResource]("resources", page_size)
-        self.templates = Catalogue[RegisteredTemplate]("templates", page_size)
+        changed = functools.partial(server.subscriptions.publish, RESOURCES_CHANGED)
+        self.static = Catalogue[RegisteredResource]("resources", page_size, changed)
+        self.templates = Catalogue[RegisteredTemplate]("templates", page_size, changed)
 
     def __iter__(self) -> Iterator[RegisteredResource | RegisteredTemplate]:
         yield from self.static
@@ -133,13 +140,14 @@ class Resources:
 
     @property
     def version(self) -> int:
-        """Counts the changes; 0 for a server that never had a resource."""
-        return self.static.version + self.templates.version
+        """Counts the changes, also of mounted resources; 0 for a server that never had a resource."""
+        return self.static.whole_version + self.templates.whole_version
 
     @property
     def uses_context(self) -> bool:
         """Whether any of their functions can report and log."""
-        return any(entry.reader.signature.context_name is not None for entry in self)
+        entries = itertools.chain[RegisteredResource | RegisteredTemplate](self.static.whole(), self.templates.whole())
+        return any(entry.reader.signature.uses_context for entry in entries)
 
     def add(
         self, uri: str, function: AnyFunction, options: ResourceOptions, names: Mapping[str, object] | None = None
@@ -159,7 +167,7 @@ class Resources:
             template = UriTemplate(uri)
         except ValueError as error:
             raise DeclarationError(function, str(error)) from None
-        if uri in self.static or uri in self.templates:
+        if self.static.is_taken(uri) or self.templates.is_taken(uri):
             raise DeclarationError(function, f"a resource with the URI {uri!r} exists already")
         if template.variables:
             self.templates.add(uri, _compile_template(template, function, options, names or {}))
@@ -208,8 +216,8 @@ class Resources:
         if not isinstance(uri, str):
             raise InvalidParams('"uri" must be a string')
         reader, arguments = self._find(uri, call)
-        contents = await self._run(reader, arguments, uri, call, Context(call, reply, self._server))
-        result = ReadResourceResult(contents=contents)
+        context = self._server.context_type(call, reply, self._server)
+        result = ReadResourceResult(contents=await self._run(reader, arguments, uri, call, context, whole=True))
         if call.revision.modern:
             # The retry of a request that asked for input depends on more than its parameters: it is not to be kept.
             retried = call.params.keys() & {"inputResponses", "requestState"}
@@ -230,8 +238,26 @@ class Resources:
         Raises:
             McpError: There is no such resource, or it cannot be read.
         """
+        if self.elsewhere is not None and (found := self.elsewhere(uri, call, context)) is not None:
+            return await found
         reader, arguments = self._find(uri, call)
         return await self._run(reader, arguments, uri, call, context)
+
+    def check(self, uri: str, call: Call) -> None:
+        """Check that a URI is that of a resource, or of one of a family.
+
+        Raises:
+            McpError: It is not.
+        """
+        self._check_offered(call)
+        self._find(uri, call)
+
+    def manner(self, params: JsonObject) -> Manner:
+        """Return how the resource that a call names asks; a template that asks stands for all of them."""
+        uri = params.get("uri")
+        static = self.static.entries.get(uri) if isinstance(uri, str) else None
+        readers = [entry.reader for entry in (self.templates if static is None else (static,))]
+        return "parked" if any(reader.signature.uses_context for reader in readers) else "silent"
 
     def _check_offered(self, call: Call) -> None:
         # Without the capability there is no such method (2026-07-28, resources, "Capabilities").
@@ -261,10 +287,18 @@ class Resources:
         raise _not_found(uri, call, reasons)
 
     async def _run(
-        self, reader: Reader, arguments: dict[str, object], uri: str, call: Call, context: Context
+        self,
+        reader: Reader,
+        arguments: dict[str, object],
+        uri: str,
+        call: Call,
+        context: Context,
+        *,
+        whole: bool = False,
     ) -> list[ResourceContents]:
         with self._functions.reported("resource", reader.name):
-            value = await self._functions.run(reader.function, reader.signature, arguments, context)
+            run = self._functions.run_whole if whole else self._functions.run
+            value = await run(reader.function, reader.signature, arguments, context)
             if value is None:
                 raise _not_found(uri, call)
             encode = functools.partial(contents_of, value, uri, reader.mime_type)

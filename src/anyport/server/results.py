@@ -17,6 +17,7 @@ from msgspec import UNSET, Raw, Struct
 from pydantic_core import PydanticSerializationError, ValidationError, to_json
 
 from anyport.protocol.errors import ToolError
+from anyport.protocol.limits import MAX_SAFE_INTEGER
 from anyport.protocol.types import (
     AudioContent,
     CallToolResult,
@@ -39,6 +40,8 @@ MEDIA: Final = (Image, Audio, File)
 _UNSTRUCTURED: Final = (*BLOCKS, *MEDIA, CallToolResult, str, bytes, type(None))
 _CONFIG: Final[ConfigDict] = {"ser_json_bytes": "base64", "val_json_bytes": "base64", "allow_inf_nan": False}
 _PREFIX: Final = len(b'{"result":')
+_TEXT: Final = b'"content":[{"type":"text","text":'
+_encode_text = msgspec.json.Encoder().encode
 
 
 class Output(Struct, frozen=True):
@@ -47,10 +50,13 @@ class Output(Struct, frozen=True):
     Attributes:
         schema: ``outputSchema`` of the tool; ``None`` for content without structure.
         encode: Return value to result.
+        members: Return value to the members of the same result in encoded form, without braces; ``None`` for a value
+            that `encode` has to look at.
     """
 
     schema: JsonObject | None
     encode: Callable[[object], CallToolResult]
+    members: Callable[[object], bytes | None]
 
 
 def compile_output(
@@ -77,17 +83,21 @@ def compile_output(
         DeclarationError: The annotation names a type that does not exist.
     """
     if not structured:
-        return Output(None, _encode_unstructured)
+        return Output(None, _encode_unstructured, _text_members)
     if not _has_structure(annotation):
-        return Output(None, encode_any)
+        return Output(None, encode_any, _text_members)
     adapter = _adapter(function, annotation)
     if adapter is None:
-        return Output(None, encode_any)
+        return Output(None, encode_any, _text_members)
     whole = json_schema(function, adapter, "serialization")
     whole.pop("title", None)
     inner = _inner_schema(whole)
     wrapped = inner is None
-    return Output(inner or whole, _encoder(adapter, wrapped=wrapped))
+    write = _writer(adapter)
+    members = _members(write, wrapped=wrapped)
+    return Output(
+        inner or whole, _encoder(write, wrapped=wrapped), _integer_members(members) if annotation is int else members
+    )
 
 
 def encode_any(value: object) -> CallToolResult:
@@ -123,22 +133,62 @@ def failed(message: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=message)], is_error=True)
 
 
-def _encoder(adapter: TypeAdapter[Any], *, wrapped: bool) -> Callable[[object], CallToolResult]:
+def _writer(adapter: TypeAdapter[Any]) -> Callable[[object], bytes]:
+    """Return what checks a value against its annotation and writes it as ``{"result": value}``."""
     validate, dump = adapter.validator.validate_python, adapter.serializer.to_json
 
+    def write(value: object) -> bytes:
+        try:
+            # By alias, as the schema names the fields.
+            return dump(validate({"result": value}), by_alias=True)
+        except (ValidationError, PydanticSerializationError) as error:
+            raise ToolError(f"The tool returned what its annotation does not allow: {_reasons(error)}") from error
+
+    return write
+
+
+def _encoder(write: Callable[[object], bytes], *, wrapped: bool) -> Callable[[object], CallToolResult]:
     def encode(value: object) -> CallToolResult:
         if isinstance(value, CallToolResult):
             return copy.copy(value)
-        try:
-            # By alias, as the schema names the fields.
-            whole = dump(validate({"result": value}), by_alias=True)
-            inner = whole[_PREFIX:-1]
-            shown = value if isinstance(value, str) else inner.decode()
-        except (ValidationError, PydanticSerializationError) as error:
-            raise ToolError(f"The tool returned what its annotation does not allow: {_reasons(error)}") from error
+        whole = write(value)
+        inner = whole[_PREFIX:-1]
+        shown = value if isinstance(value, str) else inner.decode()
         return CallToolResult(content=[TextContent(text=shown)], structured_content=Raw(whole if wrapped else inner))
 
     return encode
+
+
+def _members(write: Callable[[object], bytes], *, wrapped: bool) -> Callable[[object], bytes | None]:
+    def members(value: object) -> bytes | None:
+        if isinstance(value, (CallToolResult, str)):
+            return None
+        whole = write(value)
+        inner = whole[_PREFIX:-1]
+        return b'%b%b}],"structuredContent":%b' % (_TEXT, _encode_text(inner.decode()), whole if wrapped else inner)
+
+    return members
+
+
+def _integer_members(other: Callable[[object], bytes | None]) -> Callable[[object], bytes | None]:
+    """Write what is annotated as ``int`` and is one: nothing is left to check, and there is one way to write it."""
+
+    def members(value: object) -> bytes | None:
+        if type(value) is int and -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+            return b'%b"%d"}],"structuredContent":{"result":%d}' % (_TEXT, value, value)
+        return other(value)
+
+    return members
+
+
+def _text_members(value: object) -> bytes | None:
+    if type(value) is not str:
+        return None
+    try:
+        return b"%b%b}]" % (_TEXT, _encode_text(value))
+    except UnicodeEncodeError:
+        # It has a lone surrogate, which is written as an escape.
+        return None
 
 
 def _reasons(error: ValidationError | PydanticSerializationError) -> str:
@@ -169,6 +219,11 @@ def _has_structure(annotation: Annotation) -> bool:
 
 def _may_nest(annotation: Annotation) -> bool:
     """Whether a type may stand in a structured list: strings may, content blocks and media may not."""
+    origin = get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return all(map(_may_nest, get_args(annotation)))
+    if origin is typing.Annotated:
+        return _may_nest(get_args(annotation)[0])
     return annotation in (str, bytes, type(None)) or annotation is Any or _has_structure(annotation)
 
 

@@ -41,7 +41,7 @@ _SINCE: Final[Mapping[type[Struct], Mapping[str, str]]] = {
         "website_url": "2025-11-25",
         "icons": "2025-11-25",
     },
-    ServerCapabilities: {"completions": "2025-03-26"},
+    ServerCapabilities: {"completions": "2025-03-26", "extensions": "2026-07-28"},
 }
 """The revision that brought a field in, for each that is younger than its type."""
 

@@ -14,7 +14,7 @@ import inspect
 import json
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -38,6 +38,7 @@ from anyport.protocol.headers import HeaderParameter, header_parameters
 from anyport.protocol.types.json import JsonObject, JsonValue
 from anyport.server.context import Context
 from anyport.server.declarations import DeclarationError
+from anyport.server.markers import Marked, Marker, Supplier, check_marked, marker_of, without_marker
 
 if TYPE_CHECKING:
     # pydantic loads its parts when they are first used, and so a server does: when the first function is registered.
@@ -63,6 +64,7 @@ class Signature(Struct, frozen=True):
         schema: JSON Schema of the arguments.
         headers: Arguments that HTTP headers mirror.
         context_name: Name of the parameter that receives the `Context`; ``None`` where there is none.
+        suppliers: What fills in the marked parameters, in this order; see `anyport.server.markers`.
         bind: Argument bytes to keyword arguments, injected ones apart.
         bind_text: Argument texts by name to the same, for arguments that are strings on the wire.
         is_async: Whether the function is ``async def``.
@@ -71,9 +73,15 @@ class Signature(Struct, frozen=True):
     schema: JsonObject
     headers: tuple[HeaderParameter, ...]
     context_name: str | None
+    suppliers: tuple[Supplier, ...]
     bind: Callable[[bytes], dict[str, object]]
     bind_text: Callable[[dict[str, str]], dict[str, object]]
     is_async: bool
+
+    @property
+    def uses_context(self) -> bool:
+        """Whether the function, or what fills in its marked parameters, may report, log and ask."""
+        return self.context_name is not None or bool(self.suppliers)
 
 
 def compile_signature(
@@ -104,6 +112,7 @@ def compile_signature(
     fields: dict[str, object] = {}
     defaults: dict[str, JsonValue] = {}
     supplied: dict[str, Callable[[], object]] = {}
+    marked: dict[type[Marker], list[Marked]] = {}
     extra = False
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD and accept_extra:
@@ -115,6 +124,13 @@ def compile_signature(
             if context_name is not None:
                 raise DeclarationError(function, "two parameters are annotated as Context; one is enough")
             context_name = parameter.name
+            continue
+        check_marked(function, parameter.name, annotation, parameter.default)
+        marker = marker_of(annotation, parameter.default)
+        if marker is not None:
+            default = parameter.empty if parameter.default is marker else parameter.default
+            found = Marked(parameter.name, without_marker(annotation), marker, default)
+            marked.setdefault(type(marker), []).append(found)
             continue
         if only is not None and parameter.name not in only:
             _check_default(function, parameter)
@@ -131,7 +147,9 @@ def compile_signature(
     bind = _binder(adapter.validator.validate_json, supplied)
     texts = cast("Callable[[dict[str, str]], dict[str, object]]", adapter.validator.validate_strings)
     bind_text = _binder(texts, supplied)
-    return Signature(schema, headers, context_name, bind, bind_text, _is_async(function))
+    return Signature(
+        schema, headers, context_name, _suppliers(function, marked, names or {}), bind, bind_text, _is_async(function)
+    )
 
 
 def resolve_hints(function: AnyFunction, names: Mapping[str, object] | None = None) -> dict[str, Any]:
@@ -197,6 +215,13 @@ _REASONS: Final = {"missing": "required", "extra_forbidden": "unknown argument"}
 
 
 # --- compiling --------------------------------------------------------------------------------------------------------
+
+
+def _suppliers(
+    function: AnyFunction, marked: Mapping[type[Marker], Sequence[Marked]], names: Mapping[str, object]
+) -> tuple[Supplier, ...]:
+    kinds = sorted(marked, key=lambda kind: kind.order)
+    return tuple(kind.compile(function, marked[kind], names) for kind in kinds)
 
 
 def _check_kind(function: AnyFunction, parameter: inspect.Parameter) -> None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from typing import cast
 
 import msgspec
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 from pydantic_core import ValidationError
 
 from anyport.protocol.calls import Call, Reply
-from anyport.protocol.errors import InvalidParams, LocalProtocolError, McpError, ToolError
+from anyport.protocol.changes import TOOLS_CHANGED
+from anyport.protocol.errors import InvalidParams, LocalProtocolError, McpError, MethodNotFound, ToolError
 from anyport.protocol.headers import check_parameters
 from anyport.protocol.types import CallToolResult, Icon, ListToolsResult, Tool, ToolAnnotations
 from anyport.protocol.types.json import JsonObject
+from anyport.server.bounds import Bounds, make_bounds
 from anyport.server.context import Context, Surroundings
 from anyport.server.declarations import DeclarationError, name_of
 from anyport.server.foreign_schemas import ForeignSchema, compile_schema
 from anyport.server.functions import Functions, description_of
+from anyport.server.manners import Manner, manner_of
 from anyport.server.pages import PAGE_SIZE, Catalogue
 from anyport.server.results import Output, compile_output, failed
 from anyport.server.revision_fields import content_for_revision, for_revision
@@ -31,6 +34,7 @@ from anyport.server.signature import (
     resolve_hints,
 )
 
+_encode = msgspec.json.Encoder().encode
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}\Z")
 
 
@@ -45,6 +49,9 @@ class ToolOptions(Struct, frozen=True, kw_only=True):
     meta: JsonObject | None = None
     input_schema: JsonObject | None = None
     structured_output: bool = True
+    timeout: float | UnsetType | None = UNSET
+    max_concurrency: int | None = None
+    resumable: bool = False
 
 
 class RegisteredTool(Struct, frozen=True):
@@ -56,6 +63,9 @@ class RegisteredTool(Struct, frozen=True):
         signature: Its compiled parameters.
         output: Its compiled return annotation.
         foreign: Validator of an input schema that the author wrote by hand.
+        bounds: How long and how often it may run; ``None`` without bounds.
+        is_simple: It is ``async def``, takes nothing but its arguments and has no bounds.
+        manner: How its questions are asked in the modern era.
     """
 
     definition: Tool
@@ -63,6 +73,9 @@ class RegisteredTool(Struct, frozen=True):
     signature: Signature
     output: Output
     foreign: ForeignSchema | None
+    bounds: Bounds | None
+    is_simple: bool
+    manner: Manner
 
 
 class Tools:
@@ -72,13 +85,17 @@ class Tools:
         server: What contexts tell of the server.
         functions: Where plain functions run, and what is told of failures.
         page_size: Most entries on a page of the list.
+        timeout: Seconds that a call of a tool may take which does not say it itself; ``None`` for no limit.
     """
 
-    def __init__(self, server: Surroundings, functions: Functions, page_size: int = PAGE_SIZE) -> None:
+    def __init__(
+        self, server: Surroundings, functions: Functions, page_size: int = PAGE_SIZE, timeout: float | None = None
+    ) -> None:
         self._server = server
         self._functions = functions
-        self._pool = functions.pool
-        self._tools = Catalogue[RegisteredTool]("tools", page_size)
+        self._timeout = timeout
+        changed = functools.partial(server.subscriptions.publish, TOOLS_CHANGED)
+        self._tools = Catalogue[RegisteredTool]("tools", page_size, changed)
 
     def __iter__(self) -> Iterator[RegisteredTool]:
         return iter(self._tools)
@@ -88,13 +105,13 @@ class Tools:
 
     @property
     def version(self) -> int:
-        """Counts the changes."""
-        return self._tools.version
+        """Counts the changes, also of mounted tools; 0 for a server that never had a tool."""
+        return self._tools.whole_version
 
     @property
     def uses_context(self) -> bool:
         """Whether any of them can report and log."""
-        return any(tool.signature.context_name is not None for tool in self)
+        return any(tool.signature.uses_context for tool in self._tools.whole())
 
     def add(
         self, function: AnyFunction, options: ToolOptions, names: Mapping[str, object] | None = None
@@ -115,9 +132,9 @@ class Tools:
         name = options.name or name_of(function)
         if not _NAME.match(name):
             raise DeclarationError(function, f"tool name {name!r} must be 1 to 128 of A-Z a-z 0-9 _ - . (TOOL-02)")
-        if name in self._tools:
+        if self._tools.is_taken(name):
             raise DeclarationError(function, f"a tool named {name!r} exists already")
-        tool = _compile(name, function, options, names or {})
+        tool = _compile(name, function, options, names or {}, self._timeout)
         self._tools.add(name, tool)
         return tool
 
@@ -130,45 +147,91 @@ class Tools:
         if not self._tools.remove(name):
             raise LocalProtocolError(f"No tool is named {name!r}")
 
+    @property
+    def catalogue(self) -> Catalogue[RegisteredTool]:
+        """The list, for another one to have it grafted on."""
+        return self._tools
+
     async def list(self, call: Call, reply: Reply) -> ListToolsResult:
         """Answer ``tools/list``, in the form that the revision knows."""
+        if not self.version:
+            raise MethodNotFound(call.method)
         entries, cursor = self._tools.page(call.params.get("cursor"))
         return ListToolsResult(
             tools=[for_revision(tool.definition, call.revision) for tool in entries], next_cursor=cursor
         )
 
-    async def call(self, call: Call, reply: Reply) -> CallToolResult:
+    def call(self, call: Call, reply: Reply) -> Awaitable[CallToolResult]:
         """Answer ``tools/call``: look the tool up, bind the arguments, run it, make its result (TOOL-04, TOOL-05)."""
-        tool = self._find(call.params.get("name"))
-        signature = tool.signature
+        return cast("Awaitable[CallToolResult]", self._call(call, reply, encoded=False))
+
+    def call_encoded(self, call: Call, reply: Reply) -> Awaitable[CallToolResult | bytes]:
+        """Do as `call`, where nobody looks at the result.
+
+        Returns:
+            The result, or its members in encoded form, without braces, where that is quicker.
+        """
+        return self._call(call, reply, encoded=True)
+
+    async def _call(self, call: Call, reply: Reply, *, encoded: bool) -> CallToolResult | bytes:
+        tool = self._find(call)
+        context: Context | None = None
         try:
             bound = _bind(tool, call)
-            if signature.context_name is not None:
-                bound[signature.context_name] = Context(call, reply, self._server)
-            if signature.is_async:
+            if tool.is_simple:
+                # The shortest way to the author's function.
                 value = await tool.function(**bound)
+            elif tool.bounds is None and not tool.signature.uses_context:
+                value = await self._functions.run_on_thread(tool.function, bound)
             else:
-                value = await self._pool.run(functools.partial(tool.function, **bound))
-                if inspect.isawaitable(value):
-                    value = await value
-            result = tool.output.encode(value)
+                context = self._server.context_type(call, reply, self._server)
+                value = await self._run(tool, bound, context)
+            if encoded and call.revision.structured_output:
+                members = tool.output.members(value)
+                if members is not None:
+                    return members
+            return _result_of(tool, value, call)
         except ToolError as error:
             return failed(str(error))
         except McpError:
             raise
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told, the log has it all
             return failed(self._functions.describe("tool", tool.definition.name, error))
-        if not call.revision.structured_output:
-            result.structured_content = UNSET
-            result.content = content_for_revision(result.content, call.revision)
-        return result
+        finally:
+            if context is not None:
+                context.over = True
+                if context.speech is not None:
+                    await context.speech.end()
 
-    def _find(self, name: object) -> RegisteredTool:
+    def _run(self, tool: RegisteredTool, bound: dict[str, object], context: Context) -> Awaitable[object]:
+        if tool.bounds is None:
+            return self._functions.run(tool.function, tool.signature, bound, context)
+        return tool.bounds.run(self._functions, tool.function, tool.signature, bound, context)
+
+    def manner(self, params: JsonObject) -> Manner:
+        """Return how the tool that a call names asks."""
+        name = params.get("name")
+        tool = self._tools.entries.get(name) if isinstance(name, str) else None
+        return "silent" if tool is None else tool.manner
+
+    def _find(self, call: Call) -> RegisteredTool:
+        name = call.params.get("name")
         tool = self._tools.entries.get(name) if isinstance(name, str) else None
         if tool is None:
+            if not self.version:
+                # Without the capability there is no such method (2026-07-28, tools, "Capabilities").
+                raise MethodNotFound(call.method)
             shown = repr(name[:200]) if isinstance(name, str) else "(no name given)"
             raise InvalidParams(f"Unknown tool: {shown}")
         return tool
+
+
+def _result_of(tool: RegisteredTool, value: object, call: Call) -> CallToolResult:
+    result = tool.output.encode(value)
+    if not call.revision.structured_output:
+        result.structured_content = UNSET
+        result.content = content_for_revision(result.content, call.revision)
+    return result
 
 
 def _bind(tool: RegisteredTool, call: Call) -> dict[str, object]:
@@ -179,17 +242,20 @@ def _bind(tool: RegisteredTool, call: Call) -> dict[str, object]:
     elif not isinstance(arguments, dict):
         raise InvalidParams('"arguments" must be an object')
     signature, headers = tool.signature, call.carrier.headers
-    if signature.headers and headers is not None and call.revision.header_mirror:
+    # HTTP+SSE is older than the mirror: its posts have header fields, but no client mirrors anything in them.
+    if signature.headers and headers is not None and call.revision.header_mirror and call.carrier.transport != "sse":
         check_parameters(headers, arguments, signature.headers)
     if tool.foreign is not None and (problem := tool.foreign.check(arguments)):
         raise ToolError(problem)
     try:
-        return signature.bind(msgspec.json.encode(arguments))
+        return signature.bind(_encode(arguments))
     except ValidationError as error:
         raise ToolError(input_errors(error, signature.schema)) from None
 
 
-def _compile(name: str, function: AnyFunction, options: ToolOptions, names: Mapping[str, object]) -> RegisteredTool:
+def _compile(
+    name: str, function: AnyFunction, options: ToolOptions, names: Mapping[str, object], timeout: float | None
+) -> RegisteredTool:
     foreign = None
     if options.input_schema is not None:
         foreign = compile_schema(function, options.input_schema)
@@ -209,4 +275,10 @@ def _compile(name: str, function: AnyFunction, options: ToolOptions, names: Mapp
         icons=list(options.icons) or None,
         meta=options.meta,
     )
-    return RegisteredTool(definition, function, signature, output, foreign)
+    inherited = options.timeout is UNSET
+    seconds = timeout if isinstance(options.timeout, UnsetType) else options.timeout
+    bounds = make_bounds(function, name, seconds, options.max_concurrency, inherited=inherited)
+    simple = signature.is_async and not signature.uses_context and bounds is None
+    return RegisteredTool(
+        definition, function, signature, output, foreign, bounds, simple, manner_of(signature, options.resumable)
+    )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import ipaddress
 import os
 import socket
+import stat
 import sys
+from pathlib import Path
 from typing import Final
 
 from anyport.protocol.errors import LocalProtocolError
@@ -81,10 +85,102 @@ def _listen_on(family: socket.AddressFamily, address: tuple[object, ...]) -> soc
     return listening
 
 
+def listen_locally(host: str, port: int, *, remote: bool) -> list[socket.socket]:
+    """Bind and listen as `listen` does, but on loopback addresses alone unless somebody insists.
+
+    Args:
+        host: Address or name.
+        port: TCP port.
+        remote: Other machines may connect.
+
+    Raises:
+        LocalProtocolError: Others could connect, and may not; or the port is no port.
+        OSError: See `listen`.
+    """
+    if not remote:
+        for _, address in _addresses(host.strip("[]"), port):
+            if not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback:
+                raise LocalProtocolError(
+                    f"the socket transport has no authentication, and others can reach {host or 'every address'}:"
+                    " bind 127.0.0.1 or a Unix socket, or say socket_remote=True (--socket-remote)"
+                )
+    return listen(host, port)
+
+
+class UnixSocket:
+    """A Unix socket that listens, and its file.
+
+    Only its owner may connect (mode 0600). A file that is left of a server that is gone is replaced.
+
+    Args:
+        path: Where the file is made.
+
+    Attributes:
+        socket: What listens.
+
+    Raises:
+        OSError: Somebody listens there already, or the file is no socket, or it cannot be made.
+        LocalProtocolError: The system has no Unix sockets.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not hasattr(socket, "AF_UNIX"):
+            raise LocalProtocolError("This system has no Unix sockets; name a socket_port")
+        self._path = path
+        _remove_stale(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            # Not after the bind: for a moment others could connect.
+            before = os.umask(0o177)
+            try:
+                self.socket.bind(str(path))
+            finally:
+                os.umask(before)
+            self._file = path.stat()
+            self.socket.listen(_BACKLOG)
+            self.socket.setblocking(False)  # noqa: FBT003 - the name of the method says what is switched
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def close(self) -> None:
+        """Stop listening and remove the file, if it is still this one."""
+        self.socket.close()
+        with contextlib.suppress(OSError):
+            if os.path.samestat(self._path.stat(), self._file):
+                self._path.unlink()
+
+
+def _remove_stale(path: Path) -> None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise FileExistsError(errno.EEXIST, "there is a file that is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except TimeoutError:
+            pass
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
 def url_of(listening: socket.socket, path: str) -> str:
     """Return the URL at which a socket is reached."""
     host, port = listening.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+
+def address_of(listening: socket.socket) -> str:
+    """Return where a socket that carries lines is reached: ``unix:PATH`` or ``tcp://HOST:PORT``."""
+    if listening.family == getattr(socket, "AF_UNIX", None):
+        return f"unix:{listening.getsockname()}"
+    return url_of(listening, "").replace("http:", "tcp:", 1)
 
 
 def say(line: str) -> None:

@@ -3,28 +3,41 @@
 ======================================  =======================================================
 variable                                stands for
 ======================================  =======================================================
-ANYPORT_TRANSPORT                       the transport; then MCP_TRANSPORT, then TRANSPORT
-ANYPORT_HOST, ANYPORT_PORT              host and port; then MCP_HOST, MCP_PORT
+MCP_TRANSPORT                           the transport, or several; then TRANSPORT, then ANYPORT_TRANSPORT
+MCP_HOST, MCP_PORT                      host and port; then ANYPORT_HOST, ANYPORT_PORT
 ANYPORT_PATH                            path of the endpoint
+ANYPORT_SSE_PATH, ANYPORT_MESSAGE_PATH  paths of HTTP+SSE
+ANYPORT_MESSAGE_URL                     what clients of HTTP+SSE are told in place of the latter
+ANYPORT_SOCKET                          path of a Unix socket, or [HOST:]PORT
 ANYPORT_ALLOWED_HOSTS                   Host values, separated by commas
 ANYPORT_ALLOWED_ORIGINS                 Origin values, separated by commas
+ANYPORT_SECRET                          the secret of a server that names none; several with commas, the
+                                        newest first (`anyport.Server` reads it)
+ANYPORT_JSON_ONLY                       1 or true: every answer is one JSON body; 0 or false: not
+ANYPORT_PLAIN_ASGI                      1 or true: HTTP without the edge, through uvicorn's ASGI alone
 ======================================  =======================================================
 
-An empty variable is as good as none.
+An empty variable is as good as none. Several transports are separated by commas, or by plus signs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
 from anyport.protocol.errors import AnyportError
-from anyport.serving.application import RunOptions
 
-TRANSPORTS: Final = ("stdio", "http", "streamable-http")
-"""What a server can be run on; the last two are one."""
+TRANSPORTS: Final = ("stdio", "http", "streamable-http", "sse", "socket")
+"""What a server can be run on; the second and the third are one."""
+
+
+_SEPARATORS: Final = re.compile("[,+]")
+
+
+_FLAGS: Final = {"1": True, "true": True, "0": False, "false": False}
 
 
 class SettingError(AnyportError, ValueError):
@@ -35,20 +48,32 @@ class Settings(Struct, frozen=True):
     """What the environment says; ``None`` or empty where it says nothing.
 
     Attributes:
-        transport: One of `TRANSPORTS`.
+        transports: Names that `check_transport` returns.
         host: Address to bind.
         port: Port to bind.
         path: Path of the endpoint.
+        sse_path: Path of the event stream of HTTP+SSE.
+        message_path: Path that its messages are posted to.
+        message_url: What its clients are told in place of that.
+        socket: Path of a Unix socket, or ``[HOST:]PORT``.
         allowed_hosts: ``Host`` values that are served.
         allowed_origins: ``Origin`` values that may call.
+        json_only: Whether every answer is one JSON body.
+        plain_asgi: Whether HTTP is served without the edge.
     """
 
-    transport: str | None = None
+    transports: tuple[str, ...] = ()
     host: str | None = None
     port: int | None = None
     path: str | None = None
+    sse_path: str | None = None
+    message_path: str | None = None
+    message_url: str | None = None
+    socket: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    json_only: bool | None = None
+    plain_asgi: bool | None = None
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -60,36 +85,39 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises:
         SettingError: One of them has a value that it cannot have; the message names the variable.
     """
-    transport_from, transport = _first(environment, "ANYPORT_TRANSPORT", "MCP_TRANSPORT", "TRANSPORT")
-    port_from, port = _first(environment, "ANYPORT_PORT", "MCP_PORT")
+    transport_from, transport = _first(environment, "MCP_TRANSPORT", "TRANSPORT", "ANYPORT_TRANSPORT")
+    port_from, port = _first(environment, "MCP_PORT", "ANYPORT_PORT")
     return Settings(
-        transport=None if transport is None else check_transport(transport, transport_from),
-        host=_first(environment, "ANYPORT_HOST", "MCP_HOST")[1],
+        transports=check_transports(_SEPARATORS.split(transport or ""), transport_from),
+        host=_first(environment, "MCP_HOST", "ANYPORT_HOST")[1],
         port=None if port is None else check_port(port, port_from),
         path=_first(environment, "ANYPORT_PATH")[1],
+        sse_path=_first(environment, "ANYPORT_SSE_PATH")[1],
+        message_path=_first(environment, "ANYPORT_MESSAGE_PATH")[1],
+        message_url=_first(environment, "ANYPORT_MESSAGE_URL")[1],
+        socket=_first(environment, "ANYPORT_SOCKET")[1],
         allowed_hosts=_list(environment, "ANYPORT_ALLOWED_HOSTS"),
         allowed_origins=_list(environment, "ANYPORT_ALLOWED_ORIGINS"),
+        json_only=_flag(environment, "ANYPORT_JSON_ONLY"),
+        plain_asgi=_flag(environment, "ANYPORT_PLAIN_ASGI"),
     )
 
 
-def complete(options: RunOptions, settings: Settings) -> RunOptions:
-    """Return the options of an HTTP transport, with what the environment says where they say nothing."""
-    found: RunOptions = {}
-    if settings.host is not None:
-        found["host"] = settings.host
-    if settings.port is not None:
-        found["port"] = settings.port
-    if settings.path is not None:
-        found["path"] = settings.path
-    if settings.allowed_hosts:
-        found["allowed_hosts"] = settings.allowed_hosts
-    if settings.allowed_origins:
-        found["allowed_origins"] = settings.allowed_origins
-    return {**found, **options}
+def check_transports(names: Iterable[str], origin: str = "transport") -> tuple[str, ...]:
+    """Return the names of transports as `check_transport` does, each once; empty ones do not count.
+
+    Args:
+        names: As they were given.
+        origin: Where they were given, for the message.
+
+    Raises:
+        SettingError: One of them is none.
+    """
+    return tuple(dict.fromkeys(check_transport(name.strip(), origin) for name in names if name.strip()))
 
 
 def check_transport(name: str, origin: str = "transport") -> str:
-    """Return the name of a transport in lower case.
+    """Return the name of a transport: ``stdio``, ``http``, ``sse`` or ``socket``.
 
     Args:
         name: As it was given.
@@ -99,7 +127,7 @@ def check_transport(name: str, origin: str = "transport") -> str:
         SettingError: There is no such transport; the message lists those that there are.
     """
     if name.lower() in TRANSPORTS:
-        return name.lower()
+        return "http" if name.lower() == "streamable-http" else name.lower()
     raise SettingError(f"{origin}: unknown transport {name[:80]!r}; known are {', '.join(TRANSPORTS)}")
 
 
@@ -125,6 +153,15 @@ def _first(environment: Mapping[str, str], *names: str) -> tuple[str, str | None
         if value:
             return name, value
     return names[0], None
+
+
+def _flag(environment: Mapping[str, str], name: str) -> bool | None:
+    _, value = _first(environment, name)
+    if value is None:
+        return None
+    if value.lower() in _FLAGS:
+        return _FLAGS[value.lower()]
+    raise SettingError(f"{name}: it is {' or '.join(_FLAGS)}, not {value[:80]!r}")
 
 
 def _list(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import islice
 
 from anyport.stores.base import (
@@ -33,6 +33,25 @@ class _Session:
         self.owner = owner
         self.used = 0.0
         self.holds = 0
+
+
+class _Hold:
+    """One hold: a class, as a generator would cost every request of a session several times as much."""
+
+    __slots__ = ("_id", "_session", "_sessions")
+
+    def __init__(self, sessions: MemorySessions, session_id: str) -> None:
+        self._sessions = sessions
+        self._id = session_id
+        self._session: _Session | None = None
+
+    async def __aenter__(self) -> bytes | None:
+        self._session = session = self._sessions.take(self._id)
+        return None if session is None else session.row
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            self._sessions.let_go(self._id, self._session)
 
 
 class MemorySessions:
@@ -92,25 +111,31 @@ class MemorySessions:
         self._end(session_id)
         return True
 
-    @asynccontextmanager
-    async def hold(self, session_id: str) -> AsyncGenerator[bytes | None]:
+    def hold(self, session_id: str) -> AbstractAsyncContextManager[bytes | None]:
         """Keep a session from expiring; see `SessionStore.hold`."""
-        self._check()
-        session = self._use(session_id)
+        return _Hold(self, session_id)
+
+    def take(self, session_id: str) -> _Session | None:
+        """Begin a hold; ``None`` for a session that is unknown or has ended."""
+        if not self.is_open:
+            raise StoreClosed
+        self._reap()
+        session = self._held.get(session_id)
         if session is None:
-            yield None
-            return
-        if not session.holds:
-            self._held[session_id] = self._idle.pop(session_id)
+            session = self._idle.pop(session_id, None)
+            if session is None:
+                return None
+            self._held[session_id] = session
         session.holds += 1
-        try:
-            yield session.row
-        finally:
-            session.holds -= 1
-            # It may have been deleted meanwhile, and an equal id is another session.
-            if not session.holds and self._held.get(session_id) is session:
-                self._idle[session_id] = self._held.pop(session_id)
-                session.used = self._clock()
+        return session
+
+    def let_go(self, session_id: str, session: _Session) -> None:
+        """End a hold."""
+        session.holds -= 1
+        # It may have been deleted meanwhile, and an equal id is another session.
+        if not session.holds and self._held.get(session_id) is session:
+            self._idle[session_id] = self._held.pop(session_id)
+            session.used = self._clock()
 
     def clear(self) -> None:
         """Drop everything."""
@@ -125,20 +150,23 @@ class MemorySessions:
             raise StoreFull(f"The session takes {len(row)} bytes", "session_bytes")
 
     def _use(self, session_id: str) -> _Session | None:
-        self._reap()
+        now = self._reap()
         session = self._held.get(session_id) or self._idle.get(session_id)
         if session is not None and not session.holds:
-            session.used = self._clock()
+            session.used = now
             self._idle.move_to_end(session_id)
         return session
 
-    def _reap(self) -> None:
-        oldest = self._clock() - self._limits.session_idle_s
+    def _reap(self) -> float:
+        """End what has expired, and return the time."""
+        now = self._clock()
+        oldest = now - self._limits.session_idle_s
         while self._idle:
             session_id = next(iter(self._idle))
             if self._idle[session_id].used >= oldest:
-                return
+                break
             self._end(session_id)
+        return now
 
     def _end(self, session_id: str) -> None:
         session = self._idle.pop(session_id, None) or self._held.pop(session_id)

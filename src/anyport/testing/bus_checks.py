@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from anyport.stores.base import Store, StoreClosed, StoreLimits, SubscriptionLost
-from anyport.testing.store_harness import ODD_NAMES, StoreHarness, equal, refused, within
+from anyport.testing.expecting import equal, refused, within
+from anyport.testing.store_harness import ODD_NAMES, StoreHarness
 
 
 async def check_delivery(harness: StoreHarness) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from anyport.stores.base import Store, StoreLimits, StreamEnded, StreamLost
-from anyport.testing.store_harness import ODD_NAMES, StoreHarness, equal, refused
+from anyport.testing.expecting import equal, refused
+from anyport.testing.store_harness import ODD_NAMES, StoreHarness
 
 IDLE_S = 2.0
 """``stream_idle_s`` where a check lets streams expire, in seconds."""

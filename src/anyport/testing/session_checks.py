@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from anyport.stores.base import Store, StoreFull, StoreLimits, StreamLost
-from anyport.testing.store_harness import ODD_NAMES, StoreHarness, equal, refused, true
+from anyport.testing.expecting import equal, refused, true
+from anyport.testing.store_harness import ODD_NAMES, StoreHarness
 
 IDLE_S = 2.0
 """``session_idle_s`` where a check lets sessions expire, in seconds."""

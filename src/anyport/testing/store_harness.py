@@ -6,15 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 from anyport.stores.base import Store, StoreLimits
-
-T = TypeVar("T")
-E = TypeVar("E", bound=Exception)
-
-PATIENCE_S = 5.0
-"""Seconds that a check waits for something that should come at once."""
 
 ODD_NAMES = ("", " ", "a", "A", "a/", "/a", "a/b", "\x00", "a\x00b", "é", "e\u0301", "\ud800", "%", "*", "a" * 5_000)
 """Ids and names that a store must tell apart, whatever it is built on."""
@@ -58,54 +51,3 @@ class StoreHarness:
                 yield one, other
             finally:
                 await other.aclose()
-
-
-def equal(actual: object, expected: object, what: str) -> None:
-    """Compare.
-
-    Raises:
-        AssertionError: They differ.
-    """
-    if actual != expected:
-        raise AssertionError(f"{what}: {_short(actual)} instead of {_short(expected)}")
-
-
-def true(condition: bool, what: str) -> None:
-    """Check what a call said.
-
-    Raises:
-        AssertionError: It said the opposite.
-    """
-    if not condition:
-        raise AssertionError(f"{what}: the result says the opposite")
-
-
-async def within(awaitable: Awaitable[T], what: str) -> T:
-    """Wait for something that should come at once.
-
-    Raises:
-        AssertionError: It does not come within `PATIENCE_S`.
-    """
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            return await awaitable
-    except TimeoutError:
-        raise AssertionError(f"{what}: nothing within {PATIENCE_S:g} s") from None
-
-
-async def refused(kind: type[E], awaitable: Awaitable[object], what: str) -> E:
-    """Wait for an error and return it.
-
-    Raises:
-        AssertionError: There is none.
-    """
-    try:
-        value = await within(awaitable, what)
-    except kind as error:
-        return error
-    raise AssertionError(f"{what}: {_short(value)} instead of {kind.__name__}")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,113 +1,52 @@
-"""One channel that carries messages both ways: the part that stdio and sockets have in common.
+"""One channel that carries messages both ways: the part that stdio, sockets and HTTP+SSE have in common.
 
-Bytes come in by `Duplex.feed`, messages go out through an `Outlet`; in between each request becomes a task that awaits
-the service and writes what it returns. Both eras share the channel: a request with modern metadata is served on its
-own, anything else belongs to the one legacy session of the channel (VER-10).
+Bytes come in by `Duplex.feed`, messages go out through an `Outlet`; in between a task awaits the service and writes
+what it returns: one for each request, or for several that come together as long as none has to wait (ADR 0048). Both
+eras share the channel: a request with modern metadata is served on its own, anything else belongs to the one legacy
+session of the channel (VER-10).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Iterator
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Final, cast
 
-from anyport.protocol.calls import BackChannel, Call, Carrier, Service, TransportName, bind_modern
+from anyport.protocol.calls import META_SUBSCRIPTION_ID, Call, Carrier, Service, TransportName, bind_modern
+from anyport.protocol.changes import LISTEN, Changes
 from anyport.protocol.correlation import Received
 from anyport.protocol.eras import speaks_modern
-from anyport.protocol.errors import Busy, InternalError, InvalidRequest, McpError
+from anyport.protocol.errors import Busy, Draining, InternalError, InvalidRequest, McpError
 from anyport.protocol.framing import LineDecoder, LineTooLong
 from anyport.protocol.jsonrpc import (
     Message,
     Notification,
     Request,
-    ResultLike,
     decode,
     decode_batch,
     encode_error,
     encode_notification,
     encode_response,
 )
-from anyport.protocol.legacy import LegacySession
+from anyport.protocol.legacy import SUBSCRIBES, LegacySession
 from anyport.protocol.limits import Limits
+from anyport.protocol.types import CancelledNotificationParams
+from anyport.transports.open_calls import Batch, Done, Load, OpenCall, Outlet, wait_for
+from anyport.transports.questions import CallQuestions, Questions
+from anyport.transports.telling import Teller
+
+if TYPE_CHECKING:
+    from anyport.transports.callers import Callers
 
 logger = logging.getLogger("anyport.transports")
 
-Done = Callable[[bytes | None], None]
+_LATER: Final = frozenset((LISTEN, *SUBSCRIBES))
+"""Methods after whose result something is left to do."""
 
-
-class Outlet(Protocol):
-    """Where messages go out."""
-
-    @property
-    def full(self) -> bool:
-        """Whether so much waits for a slow peer that who can wait should wait for `room`."""
-        ...
-
-    def write(self, message: bytes, *, last: bool = False) -> None:
-        """Send a message, without framing.
-
-        Args:
-            message: The message, without line ends.
-            last: Nothing follows at once; a transport that gathers messages need not wait for more.
-        """
-        ...
-
-    async def room(self) -> None:
-        """Wait until the peer has taken most of what was written."""
-        ...
-
-
-class _DuplexReply:
-    """What a call on a shared channel may say before its result."""
-
-    __slots__ = ("_outlet", "back_channel", "cancelled")
-
-    def __init__(self, outlet: Outlet) -> None:
-        self._outlet = outlet
-        self.cancelled = False
-        self.back_channel: BackChannel | None = None
-
-    async def notify(self, method: str, params: ResultLike) -> None:
-        if self.cancelled:
-            return
-        self._outlet.write(encode_notification(method, params))
-        if self._outlet.full:
-            await self._outlet.room()
-
-
-class _Open:
-    """A request that is being served."""
-
-    __slots__ = ("reply", "size", "task")
-
-    def __init__(self, task: asyncio.Task[None], reply: _DuplexReply, size: int) -> None:
-        self.task = task
-        self.reply = reply
-        self.size = size
-
-    def cancel(self) -> None:
-        """Have nothing more said for the call, and stop it."""
-        if not self.reply.cancelled:
-            self.reply.cancelled = True
-            # Not at once: a task that is cancelled before its first step never runs, not even its clean-up.
-            self.task.get_loop().call_soon(self.task.cancel)
-
-
-class _Batch:
-    """Collects the answers to a JSON-RPC batch, which go out together (2025-03-26)."""
-
-    def __init__(self, waiting: int, done: Done) -> None:
-        self._waiting = waiting
-        self._done = done
-        self._answers: list[bytes] = []
-
-    def add(self, answer: bytes | None) -> None:
-        self._waiting -= 1
-        if answer is not None:
-            self._answers.append(answer)
-        if self._waiting == 0:
-            self._done(b"[" + b",".join(self._answers) + b"]" if self._answers else None)
+_AGAIN_S: Final = 0.1
+"""Seconds after which a listen stream is ended again that was only about to begin."""
 
 
 class Duplex:
@@ -118,63 +57,155 @@ class Duplex:
         limits: Bounds on lines, messages and calls in flight.
         outlet: Takes each message that goes out.
         transport: Name of the transport, as calls tell it.
+        changes: What the client may want to be told of; ``None`` for nothing.
+        load: Counts the bytes of requests, where several channels share the limit; default: one of its own.
+        callers: Counts the calls of those who have a name, over all their channels; default: nobody has one.
+
+    Attributes:
+        draining: New requests are refused; calls in flight go on, and their client may still say something to them.
     """
 
-    def __init__(self, service: Service, limits: Limits, outlet: Outlet, transport: TransportName) -> None:
+    def __init__(
+        self,
+        service: Service,
+        limits: Limits,
+        outlet: Outlet,
+        transport: TransportName,
+        changes: Changes | None = None,
+        *,
+        load: Load | None = None,
+        callers: Callers | None = None,
+    ) -> None:
         self._service = service
         self._limits = limits
         self._outlet = outlet
         self._carrier = Carrier(transport=transport)
         self._lines = LineDecoder(limits.line_bytes)
-        self._session = LegacySession()
-        self._open: Received[_Open] = Received(limits.calls_per_connection)
-        self._bytes = 0
+        self._session = LegacySession(limits)
+        self._changes = changes
+        self._teller = None if changes is None else Teller(self._session, outlet, changes)
+        self._open: Received[OpenCall] = Received(limits.calls_per_connection)
+        self._calls = self._open.entries
+        self._most = limits.calls_per_connection
+        self._load = load or Load()
+        self._callers = callers
+        self._waiting: list[OpenCall] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.draining = False
+        self._questions = Questions(outlet.write, limits.answer_s)
+
+    @property
+    def held(self) -> int:
+        """Bytes of a message whose end has not come yet."""
+        return self._lines.held
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they came; serves every message that is complete."""
         for line in self._lines.feed(data):
             self._take(line)
+        if self._waiting:
+            self._begin()
 
     def end_of_input(self) -> None:
         """Take the end of the input: a last line without its newline still counts."""
         for line in self._lines.close():
             self._take(line)
+        self._begin()
+        for entry in list(self._calls.values()):
+            if self._changes is not None and entry.listens:
+                self._changes.end(entry.call.carrier)
+        self._questions.close()
+
+    def take(self, message: bytes, carrier: Carrier | None = None) -> None:
+        """Take one whole message, on a transport that keeps messages apart by itself.
+
+        Args:
+            message: One message, or a batch where the session has them.
+            carrier: How it came, where that differs from message to message.
+
+        Raises:
+            McpError: It is no message; no answer was written.
+        """
+        if carrier is not None:
+            self._carrier = carrier
+        try:
+            if self._session.revision.batches:
+                self._take_batch(message)
+            else:
+                self._take_one(decode(message, self._limits), len(message))
+        finally:
+            self._begin()
 
     async def drain(self, seconds: float) -> None:
-        """Let the calls in flight finish, for so many seconds at most."""
-        tasks = self._tasks()
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
+        """End listen streams with their result (SUB-04), let calls in flight finish, for so many seconds at most."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        await self._end_listens(seconds)
+        while (left := deadline - loop.time()) > 0 and self._calls:
+            await wait_for(self._calls.values(), left)
 
     async def aclose(self, seconds: float) -> None:
-        """Give up every call in flight without an answer, and let it clean up for so many seconds at most."""
-        self._session.close()
-        for entry in self._open.values():
-            entry.cancel()
-        await self.drain(seconds)
+        """Give up every call in flight without an answer, and let it clean up for so many seconds at most.
 
-    def _tasks(self) -> list[asyncio.Task[None]]:
-        return [entry.task for entry in self._open.values()]
+        Before that, listen streams are ended with their result, for half that time at most.
+        """
+        self._session.close()
+        if self._teller is not None:
+            self._teller.close()
+        await self._end_listens(seconds / 2)
+        for entry in list(self._calls.values()):
+            entry.cancel()
+        deadline = asyncio.get_running_loop().time() + seconds
+        while (left := deadline - asyncio.get_running_loop().time()) > 0 and self._calls:
+            await wait_for(self._calls.values(), left)
+
+    async def _end_listens(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while self._changes is not None and (left := deadline - loop.time()) > 0:
+            listens = [entry for entry in self._calls.values() if entry.listens]
+            if not listens:
+                return
+            for entry in listens:
+                self._changes.end(entry.call.carrier)
+            await wait_for(listens, min(left, _AGAIN_S))
+
+    def end_calls(self, error: McpError) -> None:
+        """Answer every call in flight with an error, and stop it."""
+        for entry in list(self._calls.values()):
+            entry.end(error)
 
     # --- messages in --------------------------------------------------------------------------------------------------
 
     def _take(self, line: bytes | LineTooLong) -> None:
+        message = None
         try:
             if isinstance(line, LineTooLong):
                 raise InvalidRequest(f"The message is longer than {line.limit} bytes (limit line_bytes)")
             if self._session.revision.batches:
                 self._take_batch(line)
+                return
+            message = decode(line, self._limits)
+            if type(message) is Request:
+                # The shortest way for what comes most often; it is that of `_receive`.
+                self._start(message, len(line), self._write)
             else:
-                self._receive(decode(line, self._limits), len(line), self._write)
+                self._receive(message, len(line), self._write)
+        except McpError as error:
+            self._outlet.write(encode_error(message.id if type(message) is Request else error.request_id, error))
+
+    def _take_one(self, message: Message, size: int) -> None:
+        try:
+            self._receive(message, size, self._write)
         except McpError as error:
             self._outlet.write(encode_error(error.request_id, error))
 
     def _take_batch(self, line: bytes) -> None:
         messages = decode_batch(line, self._limits)
         if not isinstance(messages, list):
-            self._receive(messages, len(line), self._write)
+            self._take_one(messages, len(line))
             return
-        batch = _Batch(sum(isinstance(entry, (Request, InvalidRequest)) for entry in messages), self._write)
+        batch = Batch(sum(isinstance(entry, (Request, InvalidRequest)) for entry in messages), self._write)
         size = len(line) // len(messages)
         for entry in messages:
             if isinstance(entry, InvalidRequest):
@@ -194,21 +225,66 @@ class Duplex:
                 raise
         elif isinstance(message, Notification):
             self._notice(message)
-        else:
+        elif not self._questions.take(message):
             logger.debug("Ignored an answer to no request of ours: id %r", message.id)
 
     def _start(self, request: Request, size: int, done: Done) -> None:
-        self._open.admit(request.id)
-        if self._bytes + size > self._limits.bytes_in_flight:
-            raise Busy(f"{self._bytes} bytes of requests are in flight (limit bytes_in_flight)")
+        if self.draining:
+            raise Draining("The server is shutting down")
+        if request.id in self._calls or len(self._calls) >= self._most:
+            self._open.admit(request.id)
+        load = self._load
+        if load.size + size > self._limits.bytes_in_flight:
+            raise Busy(f"{load.size} bytes of requests are in flight (limit bytes_in_flight)")
+        principal = self._carrier.principal
+        # Listen streams have limits of their own, and so have channels.
+        callers = None if principal is None or request.method == LISTEN else self._callers
+        if callers is not None:
+            callers.admit(principal, None)
         if speaks_modern(request):
-            call = bind_modern(request, self._carrier)
+            entry = OpenCall(bind_modern(request, self._carrier), self._outlet, done, size)
         else:
             call = self._session.receive_request(request, self._carrier)
-        reply = _DuplexReply(self._outlet)
-        task = asyncio.get_running_loop().create_task(self._serve(call, reply, done))
-        self._open.open(request.id, _Open(task, reply, size))
-        self._bytes += size
+            entry = OpenCall(call, self._outlet, done, size, back_channel=CallQuestions(self._questions))
+        if request.method == LISTEN:
+            entry.listens = self._changes is not None
+        self._calls[request.id] = entry
+        load.size += size
+        if callers is not None:
+            callers.enter(principal, None)
+            entry.callers = callers
+        self._waiting.append(entry)
+
+    def _begin(self) -> None:
+        """Serve what has come, each in a task; see ADR 0048 for those that share one."""
+        entries, self._waiting = self._waiting, []
+        # Asked for once: it costs a system call before Python 3.12.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        if len(entries) == 1:
+            entries[0].task = loop.create_task(self._serve(entries[0]))
+        elif entries:
+            waiting = iter(entries)
+            _ = loop.create_task(self._serve_in_turn(waiting))
+            # After the first step of that task, and before anything else.
+            loop.call_soon(self._serve_apart, waiting)
+
+    async def _serve_in_turn(self, waiting: Iterator[OpenCall]) -> None:
+        """Serve calls one after the other, as long as each is through without having to wait.
+
+        Those after one that waits are served apart. So are those after one that leaves something behind which the next
+        would find: a cancellation, or other values of context variables.
+        """
+        task, found = cast("asyncio.Task[None]", asyncio.current_task(self._loop)), copy_context()
+        for entry in waiting:
+            entry.task = task
+            await self._serve(entry)
+            if entry.cancelled or task.cancelling() or copy_context() != found:
+                return
+
+    def _serve_apart(self, waiting: Iterator[OpenCall]) -> None:
+        loop = asyncio.get_running_loop()
+        for entry in waiting:
+            entry.task = loop.create_task(self._serve(entry))
 
     def _notice(self, notification: Notification) -> None:
         if notification.method == "notifications/cancelled":
@@ -218,29 +294,56 @@ class Duplex:
                 entry.cancel()
         elif not speaks_modern(notification):
             self._session.receive_notification(notification)
+            if self._teller is not None:
+                self._teller.look()
 
     # --- messages out -------------------------------------------------------------------------------------------------
 
-    async def _serve(self, call: Call, reply: _DuplexReply, done: Done) -> None:
+    async def _serve(self, entry: OpenCall) -> None:
         answer: bytes | None = None
+        call, ended = entry.call, False
         try:
-            if not reply.cancelled:
-                answer = encode_response(call.id, await self._service(call, reply))
+            if not entry.cancelled:
+                answer = encode_response(call.id, await self._service(call, entry))
+                if call.method in _LATER:
+                    ended = self._follow_up(entry)
         except McpError as error:
             answer = encode_error(call.id, error)
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
             # The server outlives its tools, and the client must not wait for ever.
-            if not reply.cancelled:
+            if not entry.cancelled:
                 logger.exception("%s was ended by %s", call.method, type(error).__name__)
         finally:
-            entry = self._open.close(call.id)
-            self._bytes -= entry.size if entry is not None else 0
-            if reply.cancelled:
+            self._calls.pop(call.id, None)
+            # Who keeps a reply keeps no task, whose exception would not be seen.
+            entry.task = None
+            self._load.size -= entry.size
+            if entry.callers is not None:
+                entry.callers.leave(call.carrier.principal, None)
+            if entry.cancelled:
                 answer = None
             elif answer is None:
                 answer = encode_error(call.id, InternalError("The call was ended before it had a result"))
-            done(answer)
+            entry.done(answer)
+            if ended and not entry.cancelled:
+                self._outlet.write(_torn_down(call))
+
+    def _follow_up(self, entry: OpenCall) -> bool:
+        """Do what a result brings about, and tell whether it was that of a listen stream."""
+        if entry.call.method == LISTEN:
+            return True
+        if not entry.cancelled:
+            self._session.granted(entry.call)
+        return False
 
     def _write(self, answer: bytes | None) -> None:
         if answer is not None:
-            self._outlet.write(answer, last=not len(self._open))
+            self._outlet.write(answer, last=not self._calls)
+
+
+def _torn_down(call: Call) -> bytes:
+    """Encode what follows the result of a listen stream that this side ended (SUB-05); for shared channels alone."""
+    params = CancelledNotificationParams(
+        meta={META_SUBSCRIPTION_ID: call.id}, request_id=call.id, reason="The server ended the subscription"
+    )
+    return encode_notification("notifications/cancelled", params)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, TypeVar, cast
 
@@ -46,12 +47,14 @@ class Peer(Protocol):
         transport: What connects it.
         logs: Parameters of each log message that came.
         timeout_code: Code of the error with which it reports its own time-out.
+        asks_for_logs: Whether each of its modern requests asks for log messages of every level.
     """
 
     era: Era
-    transport: Literal["stdio", "http"]
+    transport: Literal["stdio", "http", "sse"]
     logs: asyncio.Queue[JsonObject]
     timeout_code: int
+    asks_for_logs: bool
 
     async def describe(self) -> JsonObject:
         """Return what the server said of itself: `revision`, `serverInfo`, `capabilities`, `instructions`."""
@@ -94,6 +97,41 @@ class Peer(Protocol):
 
     async def set_log_level(self, level: str) -> JsonObject:
         """Legacy era: return the result of `logging/setLevel`."""
+        ...
+
+    async def list_resources(self, cursor: str | None = None) -> JsonObject:
+        """Return the result of `resources/list`."""
+        ...
+
+    async def list_templates(self, cursor: str | None = None) -> JsonObject:
+        """Return the result of `resources/templates/list`."""
+        ...
+
+    async def read(self, uri: str) -> JsonObject:
+        """Return the result of `resources/read`."""
+        ...
+
+    async def list_prompts(self, cursor: str | None = None) -> JsonObject:
+        """Return the result of `prompts/list`."""
+        ...
+
+    async def get_prompt(self, name: str, arguments: dict[str, str] | None = None) -> JsonObject:
+        """Return the result of `prompts/get`."""
+        ...
+
+    async def complete(self, target: str, argument: str, typed: str, known: dict[str, str] | None) -> JsonObject:
+        """Return the result of `completion/complete`.
+
+        Args:
+            target: An URI template, or else the name of a prompt.
+            argument: What is completed.
+            typed: What was typed of it.
+            known: The other arguments.
+        """
+        ...
+
+    def watching(self, uri: str, seen: asyncio.Queue[JsonObject]) -> AbstractAsyncContextManager[object]:
+        """Be told of updates of a resource and of changes of the tools, as `method` and, where there is one, `uri`."""
         ...
 
     def check_schema(self, schema: object) -> None:

@@ -14,10 +14,14 @@ import asyncio
 import json
 import os
 import warnings
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any  # noqa: TID251 - the library's own types are written with it
 
 from jsonschema import Draft202012Validator
-from mcp import Client, MCPError, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters, types
+from mcp.client.sse import sse_client
+from mcp.client.subscriptions import ResourceUpdated, Subscription, listen
 from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.types import (
     LOG_LEVEL_META_KEY,
@@ -31,7 +35,8 @@ from mcp.types import (
 from pydantic import BaseModel
 
 from tests.interop.checks.peer import Era, JsonObject, PeerError, Progress
-from tests.interop.checks.table import Complaints, run_checks
+from tests.interop.checks.questions import MODEL, ROOTS, answer_form, answer_sampling
+from tests.interop.checks.table import Complaints, names_for, run_checks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -52,6 +57,41 @@ async def ask(answer: Awaitable[BaseModel]) -> JsonObject:
         raise PeerError(error.code, error.message, error.data) from error
 
 
+def reference(target: str) -> types.ResourceTemplateReference | types.PromptReference:
+    if "://" in target:
+        return types.ResourceTemplateReference(type="ref/resource", uri=target)
+    return types.PromptReference(type="ref/prompt", name=target)
+
+
+def tell(said: JsonObject, seen: asyncio.Queue[JsonObject]) -> None:
+    if said["method"] == "notifications/tools/list_changed":
+        seen.put_nowait({"method": said["method"]})
+    elif said["method"] == "notifications/resources/updated":
+        seen.put_nowait({"method": said["method"], "uri": said["params"]["uri"]})
+
+
+async def read_events(stream: Subscription, seen: asyncio.Queue[JsonObject]) -> None:
+    async for event in stream:
+        if isinstance(event, ResourceUpdated):
+            seen.put_nowait({"method": "notifications/resources/updated", "uri": event.uri})
+        else:
+            seen.put_nowait({"method": "notifications/tools/list_changed"})
+
+
+async def elicited(context: object, params: types.ElicitRequestParams) -> types.ElicitResult:
+    action, content = answer_form(params.message, getattr(params, "requested_schema", None))
+    return types.ElicitResult(action=action, content=content)
+
+
+async def sampled(context: object, params: types.CreateMessageRequestParams) -> types.CreateMessageResult:
+    text = answer_sampling(params.messages[0].content.text)
+    return types.CreateMessageResult(role="assistant", model=MODEL, content=types.TextContent(type="text", text=text))
+
+
+async def rooted(context: object) -> types.ListRootsResult:
+    return types.ListRootsResult(roots=[types.Root(uri=uri, name=name) for uri, name in ROOTS.items()])
+
+
 class Call:
     """A call in a task: cancelling the task is this library's way to give a call up."""
 
@@ -65,22 +105,32 @@ class Call:
 
 class Mcp2Peer:
     timeout_code = REQUEST_TIMEOUT
+    asks_for_logs = False
 
     def __init__(self, target: str | StdioServerParameters, mode: str) -> None:
         self.era: Era = "legacy" if mode == "legacy" else "modern"
         self.mode = mode
-        self.transport = "http" if isinstance(target, str) else "stdio"
+        self.transport = ("sse" if target.endswith("/sse") else "http") if isinstance(target, str) else "stdio"
+        self.seen: asyncio.Queue[JsonObject] | None = None
         self.logs: asyncio.Queue[JsonObject] = asyncio.Queue()
         self.client = Client(
-            target,
+            sse_client(target) if self.transport == "sse" else target,
             mode=MODES[mode],
             read_timeout_seconds=ANSWER_LIMIT_S,
             logging_callback=self.take_log,
+            elicitation_callback=elicited,
+            sampling_callback=sampled,
+            list_roots_callback=rooted,
+            message_handler=self.take,
             cache=None,
         )
 
     async def take_log(self, params: LoggingMessageNotificationParams) -> None:
         self.logs.put_nowait({key: value for key, value in wire(params).items() if key != "_meta"})
+
+    async def take(self, message: object) -> None:
+        if self.seen is not None and isinstance(message, BaseModel):
+            tell(wire(message), self.seen)
 
     async def describe(self) -> JsonObject:
         client = self.client
@@ -134,6 +184,38 @@ class Mcp2Peer:
         request = SetLevelRequest.model_construct(method="logging/setLevel", params=unchecked)
         return await ask(self.client.session.send_request(request, EmptyResult))
 
+    async def list_resources(self, cursor: str | None = None) -> JsonObject:
+        return await ask(self.client.list_resources(cursor=cursor))
+
+    async def list_templates(self, cursor: str | None = None) -> JsonObject:
+        return await ask(self.client.list_resource_templates(cursor=cursor))
+
+    async def read(self, uri: str) -> JsonObject:
+        return await ask(self.client.read_resource(uri))
+
+    async def list_prompts(self, cursor: str | None = None) -> JsonObject:
+        return await ask(self.client.list_prompts(cursor=cursor))
+
+    async def get_prompt(self, name: str, arguments: dict[str, str] | None = None) -> JsonObject:
+        return await ask(self.client.get_prompt(name, arguments))
+
+    async def complete(self, target: str, argument: str, typed: str, known: dict[str, str] | None) -> JsonObject:
+        given = {"name": argument, "value": typed}
+        return await ask(self.client.complete(reference(target), given, context_arguments=known))
+
+    @asynccontextmanager
+    async def watching(self, uri: str, seen: asyncio.Queue[JsonObject]) -> AsyncGenerator[None]:
+        if self.era == "modern":
+            async with listen(self.client.session, tools_list_changed=True, resource_subscriptions=[uri]) as stream:
+                reader = asyncio.create_task(read_events(stream, seen))
+                yield
+                reader.cancel()
+            return
+        self.seen = seen
+        await self.client.session.subscribe_resource(uri)
+        yield
+        await self.client.session.unsubscribe_resource(uri)
+
     def check_schema(self, schema: object) -> None:
         Draft202012Validator.check_schema(schema)
 
@@ -142,7 +224,7 @@ async def run(target: str | StdioServerParameters, mode: str) -> dict[str, JsonO
     complaints = Complaints()
     peer = Mcp2Peer(target, mode)
     async with peer.client:
-        return await run_checks(peer, complaints)
+        return await run_checks(peer, complaints, names_for(peer.era, large=peer.transport != "sse"))
 
 
 def main() -> None:

@@ -121,8 +121,8 @@ async def test_a_stream_that_stays_open_after_its_answer() -> None:
         (b'data: "\xff"\n\n', RemoteProtocolError, "answer is no valid message"),
         (b'data: {"jsonrpc": "2.0", "id": 999, "result": {}}\n\n', RemoteProtocolError, "without an answer"),
         (b'data: {"jsonrpc": "2.0", "id": null, "error": {"code": 7, "message": "m"}}\n\n', McpError, "m"),
-        (b"data: " + b"x" * 2000 + b"\n\n", RemoteProtocolError, r"more than 1000 bytes \(limit line_bytes\)"),
-        (b"data: " + b"x" * 2000, RemoteProtocolError, r"more than 1000 bytes \(limit line_bytes\)"),
+        (b"data: " + b"x" * 2000 + b"\n\n", RemoteProtocolError, r"more than 1000 bytes \(limit event_bytes\)"),
+        (b"data: " + b"x" * 2000, RemoteProtocolError, r"more than 1000 bytes \(limit event_bytes\)"),
     ],
 )
 async def test_a_stream_that_goes_wrong(stream: bytes, kind: type[Exception], message: str) -> None:
@@ -133,9 +133,34 @@ async def test_a_stream_that_goes_wrong(stream: bytes, kind: type[Exception], me
         writer.write(stream_head() + (stream if broken else event(fine(posted))))
         writer.close()
 
-    async with http_peer(calls(script)) as peer, Client(peer.url, limits=Limits(line_bytes=1000)) as client:
+    async with http_peer(calls(script)) as peer, Client(peer.url, limits=Limits(event_bytes=1000)) as client:
         with pytest.raises(kind, match=message):
             await client.call_tool("bad")
+        assert (await client.call_tool("good")).data == "fine"
+
+
+@pytest.mark.parametrize("offset", [-1, 0, 1])
+async def test_event_bytes(offset: int) -> None:
+    """D11: limit event_bytes, of one event; those before it are not counted, and line_bytes is no limit here."""
+    limit = 1000
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        writer.write(stream_head())
+        answer = encoded(fine(posted))
+        if posted.headers["mcp-name"] == "bad":
+            for number in range(20):
+                writer.write(event(progress(posted, number + 1)))
+            answer += b" " * (limit + offset - len(b"data: ") - len(answer))
+        writer.write(b"data: " + answer + b"\n\n")
+        writer.close()
+
+    limits = Limits(event_bytes=limit, line_bytes=500)
+    async with http_peer(calls(script)) as peer, Client(peer.url, limits=limits) as client:
+        if offset > 0:
+            with pytest.raises(RemoteProtocolError, match=r"more than 1000 bytes \(limit event_bytes\)"):
+                await client.call_tool("bad")
+        else:
+            assert (await client.call_tool("bad")).data == "fine"
         assert (await client.call_tool("good")).data == "fine"
 
 
@@ -143,7 +168,6 @@ BROKEN = [
     http_answer(200, b"{" * 100)[:-50],
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n5\r\ndata",
     b"HTTP/1.1 200 OK\r\ncontent-ty",
-    b"hello\r\n\r\n",
     b"",
 ]
 
@@ -161,6 +185,21 @@ async def test_a_connection_that_breaks(answer: bytes) -> None:
 
     async with http_peer(calls(script)) as peer, Client(peer.url) as client:
         with pytest.raises(ConnectError, match=f"The connection to {peer.url} broke: ."):
+            await client.call_tool("bad")
+        assert (await client.call_tool("good")).data == "fine"
+
+
+async def test_a_server_that_does_not_speak_http() -> None:
+    """D01: an error that says so, and the next call works."""
+
+    async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
+        bad = posted.headers["mcp-name"] == "bad"
+        writer.write(b"hello\r\n\r\n" if bad else http_answer(200, encoded(fine(posted))))
+
+    async with http_peer(calls(script)) as peer, Client(peer.url) as client:
+        with pytest.raises(
+            RemoteProtocolError, match=f"answer of {peer.url} cannot be read: what it sends is not HTTP"
+        ):
             await client.call_tool("bad")
         assert (await client.call_tool("good")).data == "fine"
 

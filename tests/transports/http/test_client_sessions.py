@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-import anyport.transports.http.client as http_client
+import anyport.transports.http.client_conversation as http_conversation
 from anyport import Client
 from anyport.errors import HttpStatusError, SessionLost
 from tests.client.peers import (
@@ -48,7 +48,7 @@ async def test_a_session_whose_end_the_server_does_not_want(
     answer: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SES-04: closing succeeds, and in time."""
-    monkeypatch.setattr(http_client, "_DELETE_S", 0.2)
+    monkeypatch.setattr(http_conversation, "_DELETE_S", 0.2)
 
     async def script(posted: Posted, writer: asyncio.StreamWriter) -> None:
         if posted.method != "DELETE":

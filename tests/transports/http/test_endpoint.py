@@ -79,11 +79,19 @@ async def test_a_modern_request_knows_no_session() -> None:
     assert "mcp-session-id" not in answer.headers
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "TRACE", "BREW"])
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "TRACE", "BREW"])
 async def test_other_http_methods_are_refused(method: str) -> None:
     answer = await post(app, b"", method=method)
     assert of(answer) == (405, -32600, None)
-    assert answer.headers["allow"] == "POST, DELETE"
+    assert answer.headers["allow"] == "GET, POST, DELETE"
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_what_only_sessions_have(method: str) -> None:
+    """HTTP-13, LEG-01: a modern client has no session; a legacy one has to name it."""
+    modern = await post(app, b"", {"mcp-protocol-version": MODERN}, method=method)
+    assert of(modern) == (405, -32600, None)
+    assert of(await post(app, b"", method=method)) == (400, -32600, None)
 
 
 @pytest.mark.parametrize("path", ["/", "", "/mc", "/mcp2", "/mcp/x", "//mcp", "/MCP"])

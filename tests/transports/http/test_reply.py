@@ -24,6 +24,7 @@ from tests.drivers.asgi import (
     Send,
     call,
     legacy,
+    modern,
     open_session,
     post,
     start,
@@ -143,6 +144,25 @@ async def test_progress_turns_the_answer_into_a_stream() -> None:
     ]
     assert answer.events[-1]["id"] == 1
     assert answer.complete
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_one_endpoint_answers_as_the_call_needs(era: str) -> None:
+    """S07, S32: the same path and header fields; a quick call is JSON, progress is a stream."""
+    stage = Stage()
+    stage.go.set()
+    fields = await open_session(stage.app) if era == "legacy" else None
+    make = legacy if era == "legacy" else modern
+    quick = await post(stage.app, make("tools/list"), fields)
+    assert (quick.status, quick.headers["content-type"]) == (200, "application/json")
+    assert "tools" in cast("JsonObject", quick.json["result"])
+    talks: JsonObject = {"name": "steps", "arguments": {"count": 3}, "_meta": PROGRESS}
+    answer = await post(stage.app, make("tools/call", talks, request_id=2), fields)
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
+    assert methods_of(answer) == ["notifications/progress"] * 3 + [None]
+    assert answer.events[-1]["id"] == 2
+    again = await post(stage.app, make("tools/call", {**talks, "_meta": {}}, request_id=3), fields)
+    assert (again.headers["content-type"], again.json["id"]) == ("application/json", 3)
 
 
 async def test_progress_that_nobody_asked_for_leaves_it_json() -> None:

@@ -28,16 +28,20 @@ class Started:
         self.output = bytearray()
         self.said = asyncio.Event()
         self.ended: asyncio.Future[ServerExited] = asyncio.get_running_loop().create_future()
-        self.child = Child(self._receive, self.ended.set_result)
+        self.strayed = ""
+        self.child = Child()
         self._body = body
 
-    def _receive(self, data: bytes) -> None:
+    def end(self, error: ServerExited) -> None:
+        self.ended.set_result(error)
+
+    def feed(self, data: bytes) -> None:
         self.output += data
         if self.output.endswith(b"\n"):
             self.said.set()
 
     async def __aenter__(self) -> Started:
-        await self.child.start(scripted(self._body), dict(os.environ))
+        await self.child.start(scripted(self._body), dict(os.environ), self)
         async with asyncio.timeout(PATIENCE_S):
             await self.said.wait()
         return self
@@ -181,10 +185,10 @@ async def test_a_connection_that_is_given_up_leaves_no_process(tmp_path: Path, m
 
 
 async def test_closing_what_never_started() -> None:
-    nothing = Child(lambda _: None, lambda _: None)
+    nothing = Child()
     await nothing.aclose()
     with pytest.raises(ConnectError, match="Cannot start '/': Permission denied"):
-        await nothing.start(["/"], {})
+        await nothing.start(["/"], {}, Started(""))
     await nothing.aclose()
 
 

@@ -3,71 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
-from anyport.protocol.errors import HeaderMismatch, RefusedRequest
+from anyport.protocol.errors import RefusedRequest
 from anyport.protocol.exchange import Disconnected, HeaderList
 from anyport.protocol.limits import Limits
+from anyport.transports.http.fields import read_headers, too_large, too_slow
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_LISTS: Final = frozenset(
-    {"accept", "accept-encoding", "accept-language", "cookie", "x-forwarded-for", "forwarded", "via"}
-)
-"""Fields that may come several times because their value is a list (RFC 9110, 5.3)."""
-
-_SINGLE: Final = frozenset(
-    {"host", "origin", "content-type", "content-length", "content-encoding", "authorization", "mcp-session-id"}
-)
-"""Fields that decide something, and of which two readers could take different ones."""
-
-_CLOSE: Final = ((b"connection", b"close"),)
-
-
-def read_headers(fields: Iterable[tuple[bytes, bytes]], limit: int) -> dict[str, str]:
-    """Return header fields by name.
-
-    Args:
-        fields: Names in lower case with their values.
-        limit: Largest sum of names and values, in bytes.
-
-    Raises:
-        RefusedRequest: HTTP 431 over the limit; 400 for a field that came twice and must not.
-        HeaderMismatch: A field of the header mirror came twice (HDR-04).
-    """
-    found: dict[str, str] = {}
-    size = 0
-    for raw_name, raw_value in fields:
-        size += len(raw_name) + len(raw_value)
-        name = raw_name.decode("latin-1")
-        if name in found:
-            found[name] = _joined(name, found[name], raw_value.decode("latin-1"))
-        else:
-            found[name] = raw_value.decode("latin-1")
-    if size > limit:
-        raise RefusedRequest(431, f"The header fields are larger than {limit} bytes (limit header_bytes)")
-    return found
-
-
-def _joined(name: str, first: str, second: str) -> str:
-    if name in _LISTS:
-        return f"{first}, {second}"
-    if name in _SINGLE:
-        raise RefusedRequest(400, f"The header {name} came twice")
-    if name.startswith("mcp-"):
-        raise HeaderMismatch(f"The header {name[:100]} came twice")
-    return first
+PRINCIPAL: Final = "anyport.principal"
+"""Key of the ASGI scope under which whoever authenticates, an ASGI application around this one, says who calls."""
 
 
 class AsgiExchange:
     """One HTTP request of an ASGI server.
 
     Args:
-        scope: The ASGI scope.
+        scope: The ASGI scope; `PRINCIPAL` in it says who calls.
         receive: Takes events from the server.
         send: Gives events to the server.
         limits: Bounds on header fields, and on the time that the body takes.
@@ -76,12 +33,27 @@ class AsgiExchange:
         McpError: The header fields are refused; see `read_headers`.
     """
 
-    __slots__ = ("_body_s", "_receive", "_send", "_watcher", "headers", "local", "method", "path", "peer")
+    __slots__ = (
+        "_body_s",
+        "_body_step",
+        "_receive",
+        "_scope",
+        "_send",
+        "_watcher",
+        "headers",
+        "local",
+        "method",
+        "path",
+        "peer",
+        "principal",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
+        self._scope = scope
         self._receive = receive
         self._send = send
         self._body_s = limits.body_s
+        self._body_step = limits.body_bytes_per_s * limits.body_s
         self._watcher: asyncio.Task[None] | None = None
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -89,7 +61,18 @@ class AsgiExchange:
         self.peer: str | None = client[0] if client else None
         # A server on a Unix socket reports its path and no port: nothing that a browser could name.
         self.local: str | None = server[0] if server and server[1] is not None else None
+        self.principal: str | None = scope.get(PRINCIPAL)
         self.headers: Mapping[str, str] = read_headers(scope["headers"], limits.header_bytes)
+
+    @property
+    def root(self) -> str:
+        """See `Exchange.root`."""
+        return str(self._scope.get("root_path", "")).rstrip("/")
+
+    @property
+    def query(self) -> str:
+        """See `Exchange.query`."""
+        return bytes(self._scope.get("query_string", b"")).decode("latin-1")
 
     async def read_body(self, limit: int, hold: Callable[[int], None]) -> bytes:
         """Return the whole body; see `Exchange.read_body`."""
@@ -106,31 +89,29 @@ class AsgiExchange:
 
     async def _read_on(self, event: Message, limit: int, hold: Callable[[int], None]) -> bytes:
         body = bytearray()
-        held = 0
+        held, granted = 0, self._body_step
         try:
-            async with asyncio.timeout(self._body_s):
+            async with asyncio.timeout(self._body_s) as patience:
                 while event["type"] == "http.request":
                     body += event.get("body", b"")
                     if len(body) > limit:
                         raise self._too_large(limit)
                     hold(len(body) - held)
                     held = len(body)
+                    if held >= granted:
+                        granted = held + self._body_step
+                        patience.reschedule(asyncio.get_running_loop().time() + self._body_s)
                     if not event.get("more_body", False):
                         return bytes(body)
                     event = await self._receive()
         except TimeoutError:
-            raise RefusedRequest(
-                408, f"The body did not come within {self._body_s:g} seconds (limit body_s)", _CLOSE
-            ) from None
+            raise too_slow(self._body_s) from None
         finally:
             hold(-held)
         raise Disconnected
 
     def _too_large(self, limit: int) -> RefusedRequest:
-        # The server reads on and throws away what comes, so that the client, which is still sending, sees the answer
-        # rather than a reset (RFC 9110, 15.5.14). One that waits for "100 Continue" sends nothing more.
-        headers = _CLOSE if "expect" in self.headers else ()
-        return RefusedRequest(413, f"The body is larger than {limit} bytes (limit body_bytes)", headers)
+        return too_large(limit, expecting="expect" in self.headers)
 
     def respond(self, status: int, headers: HeaderList, body: bytes) -> Awaitable[None]:
         """Send a complete answer; see `Exchange.respond`."""

@@ -20,8 +20,9 @@ from anyport.protocol.jsonrpc import (
     encode_error,
     encode_response,
 )
+from anyport.protocol.legacy import LegacySession
+from anyport.transports.http.live_session import HttpSession
 from anyport.transports.http.reply import CANCELLED_HERE, HttpReply
-from anyport.transports.http.sessions import HttpSession
 
 
 class BatchEntry:
@@ -37,12 +38,15 @@ class BatchEntry:
         self._reply = reply
         self._running = False
         self.cancelled = False
-        self.back_channel: BackChannel | None = None
+        self.back_channel: BackChannel | None = reply.back_channel
 
     async def notify(self, method: str, params: ResultLike) -> None:
         """Send a notification on the stream of the batch."""
         if not self.cancelled:
             await self._reply.notify(method, params)
+
+    async def close_stream(self, retry_s: float) -> None:
+        """Do nothing: the other calls of the batch share the stream, and the revision with batches knows no retry."""
 
     def cancel(self) -> None:
         """Give this call up; the others of the batch go on."""
@@ -51,8 +55,13 @@ class BatchEntry:
             if self._running:
                 self._reply.interrupt()
 
-    async def answer(self, service: Service, call: Call) -> bytes | None:
+    async def answer(self, service: Service, call: Call, session: LegacySession) -> bytes | None:
         """Serve the call.
+
+        Args:
+            service: What answers it.
+            call: The call.
+            session: Takes note of what was granted.
 
         Returns:
             The answer; ``None`` where the call was given up.
@@ -62,6 +71,8 @@ class BatchEntry:
         self._running = True
         try:
             answer = encode_response(call.id, await service(call, self))
+            if not self.cancelled:
+                session.granted(call)
         except McpError as error:
             answer = encode_error(call.id, error)
         except asyncio.CancelledError:
@@ -73,61 +84,73 @@ class BatchEntry:
         return answer
 
 
-async def answer_batch(
-    service: Service,
-    session: HttpSession,
-    carrier: Carrier,
-    reply: HttpReply,
-    messages: Sequence[Message | InvalidRequest],
-) -> bytes:
-    """Serve a batch.
+class Batch:
+    """A batch that is being served.
 
     Args:
         service: What answers calls.
         session: Whose batch it is.
         carrier: How it came.
         reply: The answer to the whole batch.
-        messages: The entries; one that is no message is the error that answers it.
 
-    Returns:
-        The answers as a JSON array; empty where no entry gets one.
+    Attributes:
+        foreign: Answers and cancellations for calls that are not served here.
     """
-    answers, waiting = _open_calls(session, carrier, reply, messages)
-    try:
-        for request_id, (call, entry) in list(waiting.items()):
-            answer = await entry.answer(service, call)
-            del waiting[request_id]
-            session.open.close(request_id)
-            if answer is not None:
-                answers.append(answer)
-            if reply.is_cancelled_from_outside():
-                break
-    finally:
-        for request_id in waiting:
-            session.open.close(request_id)
-    answers += [encode_error(request_id, InternalError(CANCELLED_HERE)) for request_id in waiting]
-    return b"[" + b",".join(answers) + b"]" if answers else b""
 
+    def __init__(self, service: Service, session: HttpSession, carrier: Carrier, reply: HttpReply) -> None:
+        self._service = service
+        self._session = session
+        self._carrier = carrier
+        self._reply = reply
+        self._answers: list[bytes] = []
+        self._waiting: dict[RequestId, tuple[Call, BatchEntry]] = {}
+        self.foreign: list[Message] = []
 
-def _open_calls(
-    session: HttpSession, carrier: Carrier, reply: HttpReply, messages: Sequence[Message | InvalidRequest]
-) -> tuple[list[bytes], dict[RequestId, tuple[Call, BatchEntry]]]:
-    """Take every entry; return the answers that are known already and the calls that wait for theirs."""
-    answers: list[bytes] = []
-    waiting: dict[RequestId, tuple[Call, BatchEntry]] = {}
-    for message in messages:
+    async def answer(self, messages: Sequence[Message | InvalidRequest]) -> bytes:
+        """Serve the batch.
+
+        Args:
+            messages: The entries; one that is no message is the error that answers it.
+
+        Returns:
+            The answers as a JSON array; empty where no entry gets one.
+        """
+        for message in messages:
+            self._take(message)
+        answers, waiting, opened = self._answers, self._waiting, self._session.open
+        try:
+            for request_id, (call, entry) in list(waiting.items()):
+                answer = await entry.answer(self._service, call, self._session.state)
+                del waiting[request_id]
+                opened.close(request_id)
+                if answer is not None:
+                    answers.append(answer)
+                if self._reply.is_cancelled_from_outside():
+                    break
+        finally:
+            for request_id in waiting:
+                opened.close(request_id)
+        answers += [encode_error(request_id, InternalError(CANCELLED_HERE)) for request_id in waiting]
+        return b"[" + b",".join(answers) + b"]" if answers else b""
+
+    def _take(self, message: Message | InvalidRequest) -> None:
+        """Take an entry: it is answered already, waits for its turn, or gets no answer."""
         if isinstance(message, InvalidRequest):
-            answers.append(encode_error(message.request_id, message))
-        elif isinstance(message, Notification):
-            session.take(message)
+            self._answers.append(encode_error(message.request_id, message))
         elif isinstance(message, Request):
-            try:
-                session.open.admit(message.id)
-                call = session.state.receive_request(message, carrier)
-            except McpError as error:
-                answers.append(encode_error(message.id, error))
-            else:
-                entry = BatchEntry(reply)
-                session.open.open(message.id, entry)
-                waiting[message.id] = call, entry
-    return answers, waiting
+            self._open(message)
+        elif isinstance(message, Notification) and message.method != "notifications/cancelled":
+            self._session.state.receive_notification(message)
+        elif not self._session.receive(message):
+            self.foreign.append(message)
+
+    def _open(self, request: Request) -> None:
+        try:
+            self._session.open.admit(request.id)
+            call = self._session.state.receive_request(request, self._carrier)
+        except McpError as error:
+            self._answers.append(encode_error(request.id, error))
+        else:
+            entry = BatchEntry(self._reply)
+            self._session.open.open(request.id, entry)
+            self._waiting[request.id] = call, entry

@@ -7,20 +7,14 @@ legacy ones belong to a session.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from anyport.protocol.calls import Call, Carrier, Service, bind_modern
+from anyport.protocol.changes import LISTEN, Changes
 from anyport.protocol.eras import http_era
-from anyport.protocol.errors import (
-    Busy,
-    Draining,
-    InternalError,
-    InvalidRequest,
-    McpError,
-    RefusedRequest,
-    UnsupportedVersion,
-)
-from anyport.protocol.exchange import Disconnected, Exchange
+from anyport.protocol.errors import ENDED, Busy, Draining, InternalError, McpError, RefusedRequest, UnsupportedVersion
+from anyport.protocol.exchange import JSON_HEADERS, Disconnected, Exchange
 from anyport.protocol.headers import VERSION, check_headers
 from anyport.protocol.jsonrpc import (
     ErrorResponse,
@@ -28,20 +22,20 @@ from anyport.protocol.jsonrpc import (
     Request,
     Response,
     decode,
-    decode_batch,
     encode_error,
     encode_response,
 )
 from anyport.protocol.limits import Limits
 from anyport.protocol.revisions import SUPPORTED_NAMES, find_revision
 from anyport.security.guards import HostGuard
-from anyport.transports.http.batches import answer_batch
-from anyport.transports.http.negotiation import Accepts, negotiate
-from anyport.transports.http.reply import CANCELLED_HERE, JSON_HEADERS, Attendance, HttpReply
-from anyport.transports.http.sessions import HttpSession, Sessions
+from anyport.stores.base import Store
+from anyport.transports.callers import Callers
+from anyport.transports.http.legacy import SESSION, LegacyEndpoint
+from anyport.transports.http.negotiation import Accepts, json_alone, negotiate
+from anyport.transports.http.reply import CANCELLED_HERE, Attendance, HttpReply
 
-SESSION: Final = "mcp-session-id"
-_ALLOW: Final = ((b"allow", b"POST, DELETE"),)
+LegacyMessage = Request | Notification | Response | ErrorResponse
+
 _KEPT: Final = 256
 
 
@@ -52,29 +46,55 @@ class Endpoint:
         service: What answers calls.
         limits: Bounds on bodies, sessions and calls in flight.
         guard: Checks where requests come from.
-
-    Attributes:
-        draining: New messages are refused with HTTP 503; calls in flight go on.
+        store: Where legacy sessions are kept.
+        changes: Where the changes come from that clients are told of; ``None`` where nothing ever changes.
+        json_only: Every answer is one JSON body: notifications are dropped, and there are no streams.
+        callers: Counts calls in flight, where several endpoints share the limits; default: of this one alone.
     """
 
-    def __init__(self, service: Service, limits: Limits, guard: HostGuard) -> None:
+    def __init__(
+        self,
+        service: Service,
+        limits: Limits,
+        guard: HostGuard,
+        store: Store,
+        *,
+        changes: Changes | None = None,
+        json_only: bool = False,
+        callers: Callers | None = None,
+    ) -> None:
         self._service = service
         self._limits = limits
         self._guard = guard
-        self._sessions = Sessions(limits)
         self._known: dict[tuple[str | None, ...], Accepts] = {}
         self._attendance = Attendance(limits)
+        self._legacy = LegacyEndpoint(service, limits, store, self._attendance, changes)
+        self._json_only = json_only
         self._bytes = 0
-        self._calls: dict[str | None, int] = {}
-        self.draining = False
+        self._callers = callers or Callers(limits)
+        self._draining = False
+
+    @property
+    def draining(self) -> bool:
+        """Whether new messages are refused with HTTP 503; calls in flight go on, streams opened by GET end."""
+        return self._draining
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self._draining = self._legacy.draining = value
+        if value:
+            self._legacy.drain()
+
+    async def aclose(self) -> None:
+        """End every stream of a session, and wait until what was begun for them is through."""
+        await self._legacy.aclose()
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one HTTP request."""
         held = 0
         try:
             if exchange.method != "POST":
-                self._guard.check(exchange.headers, exchange.local)
-                await self._end_session(exchange)
+                await self._serve_other(exchange)
                 return
             accepts = self._admit(exchange)
             body = await exchange.read_body(self._limits.body_bytes, self._hold)
@@ -85,11 +105,13 @@ class Endpoint:
             if SESSION in exchange.headers and body.lstrip(b" \t\r\n")[:1] == b"[":
                 await self._serve_batch(exchange, accepts, body)
                 return
-            call, session = self._take(exchange, body)
-            if call is None:
+            taken = self._take(exchange, body)
+            if isinstance(taken, Call):
+                await self._serve(exchange, accepts, taken)
+            elif taken is None:
                 await exchange.respond(202, [], b"")
             else:
-                await self._serve(exchange, accepts, call, session)
+                await self._serve_legacy(exchange, accepts, taken)
         except McpError as error:
             fields = [*JSON_HEADERS, *error.headers]
             await exchange.respond(error.http_status, fields, encode_error(error.request_id, error))
@@ -97,6 +119,16 @@ class Endpoint:
             return
         finally:
             self._bytes -= held
+
+    def end_calls(self) -> None:
+        """Stop every call in flight; each is answered with an error by its own task."""
+        for reply in self._attendance.in_flight():
+            reply.interrupt()
+
+    async def answer_calls(self) -> None:
+        """Answer the calls that go on although they were stopped, without them."""
+        for reply in self._attendance.in_flight():
+            await reply.finish(200, JSON_HEADERS, encode_error(reply.call_id, InternalError(ENDED)))
 
     # --- POST ---------------------------------------------------------------------------------------------------------
 
@@ -117,6 +149,8 @@ class Endpoint:
         if known is None:
             self._guard.check(exchange.headers, exchange.local)
             known = negotiate(exchange.headers)
+            if self._json_only:
+                known = json_alone(known)
             if len(self._known) >= _KEPT:
                 self._known.clear()
             self._known[key] = known
@@ -135,11 +169,11 @@ class Endpoint:
     def _full(self) -> Busy:
         return Busy(f"More than {self._limits.bytes_in_flight} bytes of requests are in flight (limit bytes_in_flight)")
 
-    def _take(self, exchange: Exchange, body: bytes) -> tuple[Call | None, HttpSession | None]:
-        """Read a message and make a request self-contained, by the rules of its era.
+    def _take(self, exchange: Exchange, body: bytes) -> Call | LegacyMessage | None:
+        """Read a message and make a modern request self-contained.
 
         Returns:
-            The call and the legacy session that it belongs to; no call for a message that gets no answer.
+            The call; a legacy message as it is; ``None`` for a modern one that gets no answer.
 
         Raises:
             McpError: It is refused; the error has the request's id where that could be read (RPC-04).
@@ -147,161 +181,108 @@ class Endpoint:
         headers = exchange.headers
         message = decode(body, self._limits)
         if not isinstance(message, Request):
-            self._accept(message, exchange)
-            return None, None
+            if isinstance(message, Notification) and http_era(message, headers) == "modern":
+                _check_notification(message, headers)
+                return None
+            return message
         try:
-            if self.draining or self._calls.get(exchange.peer, 0) >= self._limits.calls_per_address:
-                raise self._overload()
+            if self._draining:
+                raise _draining()
+            if message.method != LISTEN:
+                # Listen streams have limits of their own.
+                self._callers.admit(exchange.principal, exchange.peer)
             if http_era(message, headers) == "modern":
                 check_headers(headers, message.method, message.params)
-                return bind_modern(message, Carrier(transport="http", headers=headers)), None
-            return self._bind_legacy(message, exchange)
+                carrier = Carrier(transport="http", headers=headers, principal=exchange.principal)
+                return bind_modern(message, carrier)
+            return message
         except McpError as error:
             error.request_id = message.id
             raise
 
-    def _overload(self) -> McpError:
-        if self.draining:
-            return Draining("The server is shutting down")
-        limit = self._limits.calls_per_address
-        return Busy(f"{limit} calls from this address are in flight (limit calls_per_address)")
-
-    def _bind_legacy(self, request: Request, exchange: Exchange) -> tuple[Call, HttpSession]:
-        opens = SESSION not in exchange.headers
-        if opens and request.method != "initialize":
-            raise RefusedRequest(
-                400,
-                "Neither a modern request (no protocolVersion in params._meta) nor part of a session"
-                " (no Mcp-Session-Id header, not initialize)",
-            )
-        session = self._sessions.open(None) if opens else self._session_of(exchange)
-        try:
-            session.open.admit(request.id)
-            carrier = Carrier(transport="http", headers=exchange.headers, session_id=session.id)
-            return session.state.receive_request(request, carrier), session
-        except McpError:
-            if opens:
-                self._sessions.end(session)
-            raise
-
-    async def _serve(self, exchange: Exchange, accepts: Accepts, call: Call, session: HttpSession | None) -> None:
-        caller, calls = exchange.peer, self._calls
-        calls[caller] = calls.get(caller, 0) + 1
-        reply = HttpReply(exchange, accepts, session is None, self._attendance)
-        if session is not None:
-            self._enter(session, call, reply)
+    async def _serve(self, exchange: Exchange, accepts: Accepts, call: Call) -> None:
+        if call.method == LISTEN and not accepts[1]:
+            refusal = RefusedRequest(406, f"{LISTEN} is answered with text/event-stream; Accept must allow it")
+            refusal.request_id = call.id
+            raise refusal
+        if call.method != LISTEN:
+            self._callers.enter(exchange.principal, exchange.peer)
+        reply = HttpReply(exchange, accepts, True, self._attendance)  # noqa: FBT003 - a modern call ends with its connection
+        reply.call_id = call.id
         status, headers, given_up = 200, JSON_HEADERS, True
         try:
             body = encode_response(call.id, await self._service(call, reply))
         except McpError as error:
             body = encode_error(call.id, error)
-            if session is None or isinstance(error, (Busy, Draining)):
-                status, headers = error.http_status, [*JSON_HEADERS, *error.headers]
-            if session is not None and call.method == "initialize":
-                self._sessions.end(session)
-                reply.extra = None
+            status, headers = error.http_status, [*JSON_HEADERS, *error.headers]
         except asyncio.CancelledError:
             # By a client that gave it up, by the tool itself, or by a server that stops: all but the first want an
             # answer, and a task that is about to end has obeyed. A thread of the tool learns of it in any case.
-            body = encode_error(call.id, InternalError(CANCELLED_HERE))
+            body = encode_error(call.id, InternalError(ENDED if self.draining else CANCELLED_HERE))
             given_up = reply.cancelled
             reply.cancelled = True
         finally:
             reply.release()
-            self._leave(caller)
-            if session is not None:
-                session.open.close(call.id)
-                self._sessions.touch(session)
+            if call.method != LISTEN:
+                self._callers.leave(exchange.principal, exchange.peer)
         if reply.cancelled and given_up:
             reply.resume()
             await reply.abandon()
         else:
             await reply.finish(status, headers, body)
 
-    def _enter(self, session: HttpSession, call: Call, reply: HttpReply) -> None:
-        session.open.open(call.id, reply)
-        if call.method == "initialize":
-            reply.extra = [(SESSION.encode(), session.id.encode())]
+    # --- legacy -------------------------------------------------------------------------------------------------------
 
-    def _leave(self, caller: str | None) -> None:
-        count = self._calls[caller] - 1
-        if count:
-            self._calls[caller] = count
-        else:
-            del self._calls[caller]
-
-    # --- the rest of a session ----------------------------------------------------------------------------------------
-
-    def _session_of(self, exchange: Exchange) -> HttpSession:
-        """Return the session that a request names.
-
-        Raises:
-            RefusedRequest: HTTP 404 for a session that is not there, 400 for a version header that no legacy revision
-                has (LEG-08).
-        """
-        session = self._sessions.find(exchange.headers[SESSION], None)
-        version = exchange.headers.get(VERSION)
-        row = find_revision(version)
-        if version is not None and (row is None or row.modern):
-            known = ", ".join(SUPPORTED_NAMES)
-            raise RefusedRequest(
-                400, f"MCP-Protocol-Version {version[:64]!r} is not spoken in a session; known are {known}"
-            )
-        return session
-
-    def _accept(self, message: Notification | Response | ErrorResponse, exchange: Exchange) -> None:
-        """Take a message that gets no answer.
-
-        Raises:
-            McpError: It is refused (HTTP-06).
-        """
-        headers = exchange.headers
-        if isinstance(message, Notification) and http_era(message, headers) == "modern":
-            check_headers(headers, message.method, message.params)
-            row = find_revision(headers[VERSION])
-            if row is None or not row.modern:
-                raise UnsupportedVersion(headers[VERSION], SUPPORTED_NAMES)
+    async def _serve_legacy(self, exchange: Exchange, accepts: Accepts, message: LegacyMessage) -> None:
+        if not isinstance(message, Request):
+            await self._legacy.accept(exchange, message)
+            await exchange.respond(202, [], b"")
             return
-        if SESSION not in headers:
-            if isinstance(message, Notification):
-                raise RefusedRequest(400, "Neither a modern notification (Mcp-Method, version) nor part of a session")
-            raise InvalidRequest("A client sends requests and notifications here, no responses")
-        session = self._session_of(exchange)
-        if isinstance(message, Notification):
-            session.take(message)
-        # An answer to a request that nobody made is dropped (LEG-04).
+        self._callers.enter(exchange.principal, exchange.peer)
+        try:
+            await self._legacy.serve(exchange, accepts, message)
+        finally:
+            self._callers.leave(exchange.principal, exchange.peer)
 
     async def _serve_batch(self, exchange: Exchange, accepts: Accepts, body: bytes) -> None:
-        session = self._session_of(exchange)
-        if not session.state.revision.batches:
-            raise InvalidRequest("A message must be one JSON object; this is a batch, which only 2025-03-26 has")
-        messages = decode_batch(body, self._limits)
-        if not isinstance(messages, list):
-            raise InvalidRequest("A batch must be an array")
-        caller, calls = exchange.peer, self._calls
-        if self.draining or calls.get(caller, 0) >= self._limits.calls_per_address:
-            raise self._overload()
-        calls[caller] = calls.get(caller, 0) + 1
-        carrier = Carrier(transport="http", headers=exchange.headers, session_id=session.id)
-        reply = HttpReply(exchange, accepts, False, self._attendance)  # noqa: FBT003 - legacy calls outlive their connection
+        if self._draining:
+            raise _draining()
+        self._callers.admit(exchange.principal, exchange.peer)
+        self._callers.enter(exchange.principal, exchange.peer)
         try:
-            answer = await answer_batch(self._service, session, carrier, reply, messages)
+            await self._legacy.serve_batch(exchange, accepts, body)
         finally:
-            reply.release()
-            self._leave(caller)
-            self._sessions.touch(session)
-        if answer:
-            await reply.finish(200, JSON_HEADERS, answer)
-        elif any(isinstance(message, Request) for message in messages):
-            await reply.abandon()
-        else:
-            await exchange.respond(202, [], b"")
+            self._callers.leave(exchange.principal, exchange.peer)
 
-    async def _end_session(self, exchange: Exchange) -> None:
-        """Serve DELETE, and refuse every other HTTP method than POST."""
-        if exchange.method != "DELETE":
-            raise RefusedRequest(405, f"{exchange.method[:20]} is not served here; MCP messages come by POST", _ALLOW)
-        if SESSION not in exchange.headers:
-            raise RefusedRequest(400, "DELETE ends a session; it needs the header Mcp-Session-Id")
-        self._sessions.end(self._session_of(exchange))
-        await exchange.respond(204, [], b"")
+    async def _serve_other(self, exchange: Exchange) -> None:
+        """Serve GET and DELETE, which only sessions have (HTTP-13), and refuse every other HTTP method than POST."""
+        self._guard.check(exchange.headers, exchange.local)
+        version = find_revision(exchange.headers.get(VERSION))
+        is_modern = version is not None and version.modern and SESSION not in exchange.headers
+        if exchange.method not in ("GET", "DELETE") or is_modern or (self._json_only and exchange.method == "GET"):
+            allowed = b"POST, DELETE" if self._json_only else b"GET, POST, DELETE"
+            raise RefusedRequest(
+                405, f"{exchange.method[:20]} is not served here; MCP messages come by POST", ((b"allow", allowed),)
+            )
+        if exchange.method == "DELETE":
+            await self._legacy.end(exchange)
+        elif self._draining:
+            raise _draining()
+        else:
+            await self._legacy.stream(exchange)
+
+
+def _draining() -> Draining:
+    return Draining("The server is shutting down")
+
+
+def _check_notification(message: Notification, headers: Mapping[str, str]) -> None:
+    """Check the header fields of a modern notification.
+
+    Raises:
+        McpError: It is refused (HTTP-06).
+    """
+    check_headers(headers, message.method, message.params)
+    row = find_revision(headers[VERSION])
+    if row is None or not row.modern:
+        raise UnsupportedVersion(headers[VERSION], SUPPORTED_NAMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from anyport.protocol.errors import RefusedRequest
+from anyport.protocol.exchange import check_json_body, media_type
 
 Accepts = tuple[bool, bool]
 """Whether JSON and whether an event stream may be answered."""
@@ -20,29 +21,45 @@ def negotiate(headers: Mapping[str, str]) -> Accepts:
         RefusedRequest: HTTP 415 for a body that is not JSON, or compressed; 406 for a client that takes neither JSON
             nor an event stream.
     """
-    content_type, accept, coding = (headers.get(name) for name in ("content-type", "accept", "content-encoding"))
-    kind = _media_type(content_type or "")
-    if kind != "application/json":
-        raise RefusedRequest(415, f"Content-Type must be application/json; it is {kind[:100] or 'missing'}")
-    if coding is not None and coding.strip().lower() not in ("", "identity"):
-        raise RefusedRequest(415, f"Content-Encoding {coding[:100]!r} is not read; send the body as it is")
-    if accept is None:
-        # RFC 9110, 12.5.1: without the field every type is acceptable.
-        return True, True
-    parts = accept.split(",")
-    refused = {_media_type(part) for part in parts if _is_refused(part)}
-    ranges = {_media_type(part) for part in parts} - refused
-    accepts = (
-        "application/json" not in refused and not ranges.isdisjoint(("*/*", "application/*", "application/json")),
-        "text/event-stream" not in refused and not ranges.isdisjoint(("*/*", "text/*", "text/event-stream")),
-    )
+    check_json_body(headers)
+    accepts = _accepts(headers.get("accept"))
     if not any(accepts):
         raise RefusedRequest(406, "Accept must allow application/json or text/event-stream")
     return accepts
 
 
-def _media_type(text: str) -> str:
-    return text.partition(";")[0].strip().lower()
+def check_accepts_stream(headers: Mapping[str, str]) -> None:
+    """See that the answer to a GET may be an event stream (LEG-03).
+
+    Raises:
+        RefusedRequest: HTTP 406: it may not.
+    """
+    if not _accepts(headers.get("accept"))[1]:
+        raise RefusedRequest(406, "Accept must allow text/event-stream")
+
+
+def json_alone(accepts: Accepts) -> Accepts:
+    """Return what may be answered where there are no streams.
+
+    Raises:
+        RefusedRequest: HTTP 406: the client takes nothing else.
+    """
+    if not accepts[0]:
+        raise RefusedRequest(406, "Accept must allow application/json: this endpoint has no streams (json_only)")
+    return True, False
+
+
+def _accepts(accept: str | None) -> Accepts:
+    if accept is None:
+        # RFC 9110, 12.5.1: without the field every type is acceptable.
+        return True, True
+    parts = accept.split(",")
+    refused = {media_type(part) for part in parts if _is_refused(part)}
+    ranges = {media_type(part) for part in parts} - refused
+    return (
+        "application/json" not in refused and not ranges.isdisjoint(("*/*", "application/*", "application/json")),
+        "text/event-stream" not in refused and not ranges.isdisjoint(("*/*", "text/*", "text/event-stream")),
+    )
 
 
 def _is_refused(media_range: str) -> bool:

@@ -8,22 +8,17 @@ from collections.abc import Awaitable
 from typing import Final
 
 from anyport.protocol.calls import BackChannel
-from anyport.protocol.exchange import Exchange, HeaderList
-from anyport.protocol.jsonrpc import ResultLike, encode_notification
+from anyport.protocol.exchange import STREAM_HEADERS, Exchange, HeaderList
+from anyport.protocol.jsonrpc import RequestId, ResultLike, encode_notification
 from anyport.protocol.limits import Limits
-from anyport.protocol.sse import encode_comment, encode_event
+from anyport.protocol.sse import encode_comment, encode_message
+from anyport.transports.first_steps import Rest, step
 from anyport.transports.http.negotiation import Accepts
 
 ATTEND_AFTER_S: Final = 0.05
 """Seconds into a call from which its connection is watched, up to twice that: quick calls cost no task and no timer."""
 
-JSON_HEADERS: Final[HeaderList] = [(b"content-type", b"application/json")]
-_STREAM_HEADERS: Final[HeaderList] = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-]
-_KEEP_ALIVE: Final = encode_comment()
+KEEP_ALIVE: Final = encode_comment()
 CANCELLED_HERE: Final = "The call was cancelled by the server"
 
 
@@ -36,18 +31,24 @@ class Attendance:
     Attributes:
         young: Calls that began since the last tick.
         older: Calls that had begun by then.
+        lasting: Calls that are being attended.
         loop: The loop that the timer runs on; ``None`` while there is none. An endpoint may meet several loops, one
             after the other, and a timer of one that has ended never fires.
     """
 
-    __slots__ = ("loop", "older", "silence_s", "write_s", "young")
+    __slots__ = ("lasting", "loop", "older", "silence_s", "write_s", "young")
 
     def __init__(self, limits: Limits) -> None:
         self.silence_s = limits.first_byte_s
         self.write_s = limits.write_s
         self.young: set[HttpReply] = set()
         self.older: set[HttpReply] = set()
+        self.lasting: set[HttpReply] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
+
+    def in_flight(self) -> set[HttpReply]:
+        """Return the answers that are being made, none of which has begun to be sent as a whole."""
+        return self.young | self.older | self.lasting
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Set the timer."""
@@ -57,6 +58,7 @@ class Attendance:
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         for reply in self.older:
             reply.attend()
+        self.lasting |= self.older
         self.older, self.young = self.young, set()
         if self.older:
             loop.call_later(ATTEND_AFTER_S, self._tick, loop)
@@ -75,9 +77,9 @@ class HttpReply:
         attendance: Watches the connection and the clock if the call lasts.
 
     Attributes:
+        call_id: Id of the call; ``None`` for a batch.
         extra: Header fields that go with the answer whatever its form; ``None`` for none.
         cancelled: The client gave the call up.
-        back_channel: The way to ask the client something; ``None`` where there is none.
     """
 
     # Defaults live on the class: a quick call sets five attributes and looks at two.
@@ -87,11 +89,12 @@ class HttpReply:
     _gone = False
     _attended = False
     _lock: asyncio.Lock | None = None
+    _senders = 0
     _pulse: asyncio.Task[None] | None = None
     _timer: asyncio.TimerHandle | None = None
     extra: HeaderList | None = None
+    call_id: RequestId | None = None
     cancelled = False
-    back_channel: BackChannel | None = None
 
     def __init__(
         self, exchange: Exchange, accepts: Accepts, cancel_on_disconnect: bool, attendance: Attendance
@@ -105,10 +108,18 @@ class HttpReply:
         if task is not None and attendance.loop is not (loop := task.get_loop()):
             attendance.start(loop)
 
+    @property
+    def back_channel(self) -> BackChannel | None:
+        """The way to ask the client something; ``None`` where there is none."""
+        return None
+
     async def notify(self, method: str, params: ResultLike) -> None:
         """Send a notification on the call's own stream, which starts with the first one (HTTP-08)."""
         if self._accepts[1] and not self._ended and not self.cancelled:
-            await self._send(encode_event(encode_notification(method, params), event="message"))
+            await self._send(encode_message(encode_notification(method, params)))
+
+    async def close_stream(self, retry_s: float) -> None:
+        """End the stream, for the client to come back; a modern client could not."""
 
     def finish(self, status: int, headers: HeaderList, body: bytes) -> Awaitable[None]:
         """Send the final message and end the answer.
@@ -118,11 +129,14 @@ class HttpReply:
             headers: Header fields of a plain answer, where the head is not sent yet.
             body: The message.
         """
+        if self._ended:
+            # Answered from outside, when the server could wait no longer.
+            return asyncio.sleep(0)
         if (self._accepts[0] and not self._streams) or (status != 200 and not self._started):
             # A refusal keeps its status even where the client wants a stream (HTTP-11): a stream's head says 200.
             self._ended = True
             return self._exchange.respond(status, [*headers, *self.extra] if self.extra else headers, body)
-        return self._send(encode_event(body, event="message"), last=True)
+        return self._send(encode_message(body), last=True)
 
     async def abandon(self) -> None:
         """End the answer to a cancelled call, which gets no message (CAN-01)."""
@@ -137,6 +151,7 @@ class HttpReply:
         self._attendance.young.discard(self)
         self._attendance.older.discard(self)
         if self._attended:
+            self._attendance.lasting.discard(self)
             self._exchange.unwatch()
             if self._timer is not None:
                 self._timer.cancel()
@@ -172,23 +187,37 @@ class HttpReply:
             self._ended = self._ended or last
             return
         self._streams = True
+        rest: Rest | None = None
+        if self._started and chunk and not (last or self._ended or self._senders):
+            rest = step(self._exchange.send(chunk))
+            if rest is None:
+                return
         if self._lock is None:
             self._lock = asyncio.Lock()
+        self._senders += 1
         try:
+            # Where something is left of a chunk, nobody else sends: the lock is free.
             async with asyncio.timeout(self._attendance.write_s), self._lock:
-                if self._ended:
-                    return
-                self._ended = last
-                if not self._started:
-                    self._started = True
-                    await self._exchange.start_stream(200, [*_STREAM_HEADERS, *(self.extra or ())])
-                if chunk:
-                    await self._exchange.send(chunk)
-                if last:
-                    await self._exchange.finish()
+                await (rest or self._send_in_turn(chunk, last=last))
         except TimeoutError:
             # The client holds the connection and reads nothing (limit write_s): it has left for all that matters.
             self._disconnected()
+        finally:
+            self._senders -= 1
+
+    async def _send_in_turn(self, chunk: bytes, *, last: bool) -> None:
+        if self._ended:
+            return
+        self._ended = last
+        if self._gone:
+            return
+        if not self._started:
+            self._started = True
+            await self._exchange.start_stream(200, [*STREAM_HEADERS, *(self.extra or ())])
+        if chunk:
+            await self._exchange.send(chunk)
+        if last:
+            await self._exchange.finish()
 
     def _break_silence(self) -> None:
         if not self._accepts[1] or self._gone or self.cancelled:
@@ -196,8 +225,12 @@ class HttpReply:
         self._streams = True
         # Behind a message that the client has not taken yet a sign of life would say nothing.
         if self._lock is None or not self._lock.locked():
-            self._pulse = asyncio.create_task(self._send(_KEEP_ALIVE))
+            self._pulse = asyncio.create_task(self._beat())
         self._timer = asyncio.get_running_loop().call_later(self._attendance.silence_s, self._break_silence)
+
+    async def _beat(self) -> None:
+        """Send a sign of life."""
+        await self._send(KEEP_ALIVE)
 
     def _disconnected(self) -> None:
         self._gone = True

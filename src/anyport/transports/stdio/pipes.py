@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-_CHUNK: Final = 256 * 1024
+_CHUNK: Final = 64 * 1024
+"""What a pipe holds. Of more, each read would have to ask the system for memory, and to give it back."""
+
 _HIGH: Final = 1024 * 1024
 _LOW: Final = _HIGH // 4
 _PIECE: Final = 64 * 1024

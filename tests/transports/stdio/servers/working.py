@@ -39,12 +39,15 @@ async def lifespan(_: object) -> AsyncGenerator[None]:
     if "SLOW_END" in os.environ:
         tell("ending")
         await asyncio.sleep(LONG)
+    if "FAIL_END" in os.environ:
+        raise RuntimeError("the end fails")
     tell("lifespan closed")
 
 
 def limits() -> Limits:
     chosen = dict(argument.split("=") for argument in sys.argv[1:])
-    return msgspec.convert({**msgspec.to_builtins(DEFAULT_LIMITS), **chosen}, Limits, strict=False)
+    unpaced = {"progress_per_s": 1_000_000, "logs_per_s": 1_000_000}
+    return msgspec.convert({**msgspec.to_builtins(DEFAULT_LIMITS), **unpaced, **chosen}, Limits, strict=False)
 
 
 server = Server("working", lifespan=lifespan, limits=limits())

@@ -1,0 +1,1 @@
+"""Prompts of ``mcp.server.fastmcp``: ``from anyport.compat.mcp.server.fastmcp.prompts import base``."""

@@ -1,0 +1,333 @@
+"""An `Exchange` on a connection of ours: the answer is written where the request was read."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import re
+from collections.abc import Awaitable, Callable, Generator
+from typing import Final
+
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+
+from anyport.protocol.errors import InternalError, McpError, RefusedRequest
+from anyport.protocol.exchange import JSON_HEADERS, Disconnected, HeaderList
+from anyport.protocol.jsonrpc import encode_error
+from anyport.transports.http.edge_heads import Route
+from anyport.transports.http.edge_line import Handle, Line, logger
+from anyport.transports.http.fields import CLOSE, too_large
+
+_PIECE: Final = 128 * 1024
+"""Bytes of a long answer that are handed to the transport at a time."""
+_JOINED: Final = 32 * 1024
+"""Bytes of a stream that wait for the end of a turn of the loop, at most."""
+_STATUS: Final = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in http.HTTPStatus}
+_JSON_HEAD: Final = _STATUS[200] + b"".join(b"%b: %b\r\n" % field for field in JSON_HEADERS)
+_UNFIT: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_NO_BODY: Final = frozenset({204, 304})
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class _Done:
+    """Something to await that is done."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return _NOTHING
+
+    __iter__ = __await__
+
+
+_NOTHING: Final = (each for each in ())
+_DONE: Final = _Done()
+
+
+class EdgeExchange:
+    """One request of a connection, and its answer.
+
+    Args:
+        line: The connection.
+        route: What its head decides.
+        body: All of the body, where it is there already.
+    """
+
+    # Defaults live on the class: a call whose body came with its head sets few of them.
+    _chunks: list[bytes] | None = None
+    _size = 0
+    _waiter: asyncio.Future[None] | None = None
+    _problem: McpError | None = None
+    _gone: Callable[[], None] | None = None
+    _whole = _lost = _unwanted = _started = _answered = False
+    _joined: list[bytes] | None = None
+    _joined_size = 0
+    _wrote = False
+    principal: str | None = None
+
+    def __init__(self, line: Line, route: Route, body: bytes | None = None) -> None:
+        self._line = line
+        self._route = route
+        self._body = body
+        self._keep_alive = route.head.keep_alive
+        self.method = route.head.method
+        self.path = route.target.path
+        self.headers = route.headers
+        self.peer = line.peer
+        self.local = line.local
+
+    @property
+    def root(self) -> str:
+        """See `Exchange.root`."""
+        return self._line.root
+
+    @property
+    def query(self) -> str:
+        """See `Exchange.query`."""
+        return self._route.target.query.decode("latin-1")
+
+    # --- what the connection tells ------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Answer: those before it on the connection are answered."""
+        self._line.steps.start(self)
+
+    def feed(self, chunk: bytes) -> None:
+        """See `Asked.feed`."""
+        if self._unwanted:
+            return
+        if self._chunks is None:
+            self._chunks = []
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._waiter is not None:
+            self._wake()
+        elif self._size > HIGH_WATER_LIMIT:
+            self._line.flow.pause_reading()
+
+    def end(self) -> None:
+        """See `Asked.end`."""
+        self._whole = True
+        if self._waiter is not None:
+            self._wake()
+        elif not self._unwanted:
+            self._body = b"".join(self._chunks or ())
+            self._chunks = None
+
+    def fail(self, problem: McpError) -> None:
+        """See `Asked.fail`."""
+        self._problem = problem
+        self._wake()
+
+    def lost(self) -> None:
+        """See `Asked.lost`."""
+        self._lost = True
+        self._wake()
+        if self._gone is not None:
+            gone, self._gone = self._gone, None
+            gone()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # --- the work -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> Awaitable[None]:
+        """See `Work.run`."""
+        route = self._route
+        problem = self._problem or route.problem
+        if problem is not None or route.handle is None:
+            return self.refuse(problem or InternalError("Nothing answers this"))
+        return self._find_client(route.handle) if route.forwarded else route.handle(self)
+
+    async def _find_client(self, handle: Handle) -> None:
+        self.peer = await self._line.client_of(self._route.head.fields)
+        await handle(self)
+
+    def ended(self, task: asyncio.Task[None] | None) -> None:
+        """See `Work.ended`."""
+        if task is None and self._answered:
+            return
+        cancelled = task is not None and task.cancelled()
+        error = None if task is None or cancelled else task.exception()
+        if error is not None:
+            logger.error("A request to %s could not be answered", self.path, exc_info=error)
+        if self._answered or self._lost:
+            return
+        if self._started or cancelled:
+            self._line.abort()
+        else:
+            problem = InternalError("The server failed; its log says why")
+            self.respond(500, [*JSON_HEADERS, *CLOSE], encode_error(None, problem))
+
+    def refuse(self, error: McpError) -> Awaitable[None]:
+        """Answer with an error."""
+        return self.respond(error.http_status, [*JSON_HEADERS, *error.headers], encode_error(error.request_id, error))
+
+    # --- Exchange -----------------------------------------------------------------------------------------------------
+
+    async def read_body(self, limit: int, hold: Callable[[int], None]) -> bytes:
+        """Return the whole body; see `Exchange.read_body`."""
+        body = self._body
+        if body is None:
+            return await self._read_on(limit, hold)
+        self._body = None
+        if len(body) > limit:
+            raise too_large(limit, expecting=False)
+        return body
+
+    async def _read_on(self, limit: int, hold: Callable[[int], None]) -> bytes:
+        expecting = self._route.head.expecting
+        announced = self.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced[:20]) > limit:
+            raise self._reject(too_large(limit, expecting=expecting))
+        if expecting and not self._size and not self._lost:
+            self._line.write(_CONTINUE)
+        held = 0
+        try:
+            while True:
+                if self._size > limit:
+                    raise too_large(limit, expecting=False)
+                hold(self._size - held)
+                held = self._size
+                if self._whole:
+                    return b"".join(self._chunks or ())
+                if self._lost:
+                    raise Disconnected
+                if self._problem is not None:
+                    raise self._problem
+                self._waiter = self._line.loop.create_future()
+                self._line.flow.resume_reading()
+                await self._waiter
+        except RefusedRequest as error:
+            raise self._reject(error) from None
+        finally:
+            self._waiter = None
+            self._unwanted = True
+            self._chunks = None
+            hold(-held)
+
+    def _reject(self, error: RefusedRequest) -> RefusedRequest:
+        """Throw away what comes of the body from here on."""
+        self._unwanted = True
+        self._chunks = None
+        self._line.flow.resume_reading()
+        return error
+
+    def respond(self, status: int, headers: HeaderList, body: bytes) -> Awaitable[None]:
+        """Send a complete answer; see `Exchange.respond`."""
+        if self._lost:
+            return _DONE
+        if status == 200 and headers is JSON_HEADERS and self._keep_alive and not self._line.ending:
+            head = _JSON_HEAD
+        else:
+            head = self._head(status, headers)
+        length = b"" if status in _NO_BODY else b"content-length: %d\r\n" % len(body)
+        if self.method == "HEAD":
+            body = b""
+        line = self._line
+        self._started = True
+        whole = b"".join((head, line.standing(), length, b"\r\n", body))
+        if len(whole) > _PIECE:
+            return self._respond_slowly(whole)
+        self._answered = True
+        line.write(whole)
+        line.answered(close=not self._keep_alive)
+        return _DONE
+
+    async def _respond_slowly(self, whole: bytes) -> None:
+        """Send an answer of which not all may wait in the transport at once."""
+        view = memoryview(whole)
+        for start in range(0, len(whole), _PIECE):
+            await self._write(view[start : start + _PIECE])
+        self._finish()
+
+    async def start_stream(self, status: int, headers: HeaderList) -> None:
+        """Send the head of a streamed answer; see `Exchange.start_stream`."""
+        self._started = True
+        if not self._is_chunked:
+            # HTTP/1.0 knows an end of the body alone: that of the connection.
+            self._keep_alive = False
+        head = self._head(status, headers) + self._line.standing()
+        # A stream is begun by what has an event for it: one write for both.
+        await self._join(head + (b"transfer-encoding: chunked\r\n\r\n" if self._is_chunked else b"\r\n"), at_once=False)
+
+    async def send(self, chunk: bytes) -> None:
+        """Send a piece of the body; see `Exchange.send`."""
+        if chunk:
+            await self._join(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._is_chunked else chunk, at_once=True)
+
+    async def finish(self) -> None:
+        """End the body; see `Exchange.finish`."""
+        if self._is_chunked:
+            await self._join(b"0\r\n\r\n", at_once=False)
+        self._flush()
+        self._finish()
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call ``gone`` when the client leaves; see `Exchange.watch`."""
+        if self._lost:
+            self._line.loop.call_soon(gone)
+        else:
+            self._gone = gone
+
+    def unwatch(self) -> None:
+        """Stop watching; see `Exchange.unwatch`."""
+        self._gone = None
+
+    @property
+    def _is_chunked(self) -> bool:
+        return self._route.head.version == "1.1"
+
+    def _head(self, status: int, headers: HeaderList) -> bytes:
+        lines = [_STATUS[status]]
+        closes = False
+        for name, value in headers:
+            if _UNFIT.search(value):
+                raise ValueError(f"the header field {name!r} has a value that cannot be sent: {value[:100]!r}")
+            closes = closes or (name == b"connection" and value == b"close")
+            lines.append(b"%b: %b\r\n" % (name, value))
+        if closes or self._line.ending:
+            self._keep_alive = False
+        if not self._keep_alive and not closes:
+            lines.append(b"connection: close\r\n")
+        return b"".join(lines)
+
+    async def _write(self, data: bytes | memoryview) -> None:
+        if self._line.flow.write_paused and not self._lost:
+            await self._line.flow.drain()
+        if not self._lost:
+            self._line.write(data)
+
+    async def _join(self, data: bytes, *, at_once: bool) -> None:
+        """Write a piece of a stream: the first of a turn of the loop at once, the others together at its end.
+
+        A write costs more than an event, and a client that waits for one has it as soon as before.
+        """
+        if self._line.flow.write_paused and not self._lost:
+            await self._line.flow.drain()
+        if self._lost:
+            return
+        if self._joined is None:
+            self._joined = []
+            self._line.loop.call_soon(self._end_turn)
+        self._joined.append(data)
+        self._joined_size += len(data)
+        if (at_once and not self._wrote) or self._joined_size > _JOINED:
+            self._wrote = True
+            self._flush()
+
+    def _end_turn(self) -> None:
+        self._flush()
+        self._joined = None
+        self._wrote = False
+
+    def _flush(self) -> None:
+        if self._joined and not self._lost:
+            self._line.write(b"".join(self._joined))
+            self._joined.clear()
+            self._joined_size = 0
+
+    def _finish(self) -> None:
+        if not self._answered:
+            self._answered = True
+            if not self._lost:
+                self._line.answered(close=not self._keep_alive)

@@ -1,0 +1,92 @@
+"""The deadlines of many connections, with one timer for all of them and none while there are none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+NEVER: Final = float("inf")
+
+_MOST_PER_TICK: Final = 200
+"""Connections ended in one callback of the loop; healthy ones wait while that goes on."""
+_SOON_S: Final = 0.002
+
+
+class Swept(Protocol):
+    """What has deadlines.
+
+    Attributes:
+        deadline: Time of the loop from which on `overdue` is called; `NEVER` for none.
+    """
+
+    deadline: float
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the peer to read."""
+        ...
+
+    def overdue(self, now: float) -> bool:
+        """Do what a deadline that has passed asks for, or look at what waits for the peer.
+
+        Returns:
+            Whether something was ended.
+        """
+        ...
+
+
+class Sweep:
+    """Looks at all connections at once, from time to time.
+
+    Args:
+        loop: Whose timer and clock are used.
+        period: Seconds between two looks, and how late a deadline may be noticed.
+
+    Attributes:
+        period: The same.
+        now: The time of the last look; deadlines are counted from it, so that a request needs no clock.
+    """
+
+    __slots__ = ("_loop", "_timer", "_watched", "now", "period")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, period: float) -> None:
+        self._loop = loop
+        self.period = period
+        self._timer: asyncio.TimerHandle | None = None
+        self._watched: set[Swept] = set()
+        self.now = loop.time()
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def add(self, connection: Swept) -> None:
+        """Look at a connection, too."""
+        self._watched.add(connection)
+        if self._timer is None:
+            self.now = self._loop.time()
+            self._timer = self._loop.call_later(self.period, self._tick)
+
+    def discard(self, connection: Swept) -> None:
+        """Look at a connection no more."""
+        self._watched.discard(connection)
+        if not self._watched and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def after(self, seconds: float) -> float:
+        """Return the deadline that is so many seconds away; it passes late rather than early."""
+        return self.now + seconds + self.period
+
+    def _tick(self) -> None:
+        self.now = now = self._loop.time()
+        due = [each for each in self._watched if each.deadline <= now or each.unsent]
+        ended, pause = 0, self.period
+        for each in due:
+            ended += each.overdue(now)
+            if ended == _MOST_PER_TICK:
+                pause = _SOON_S
+                break
+        # `overdue` may have ended the last of them.
+        self._timer = None
+        if self._watched:
+            self._timer = self._loop.call_later(pause, self._tick)

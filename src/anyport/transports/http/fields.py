@@ -1,0 +1,77 @@
+"""Header fields of a request: by name, each once, bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from anyport.protocol.errors import HeaderMismatch, RefusedRequest
+
+CLOSE: Final = ((b"connection", b"close"),)
+"""Fields of an answer after which the connection cannot go on."""
+
+_LISTS: Final = frozenset(
+    {"accept", "accept-encoding", "accept-language", "cookie", "x-forwarded-for", "forwarded", "via"}
+)
+"""Fields that may come several times because their value is a list (RFC 9110, 5.3)."""
+
+_SINGLE: Final = frozenset(
+    {"host", "origin", "content-type", "content-length", "content-encoding", "authorization", "mcp-session-id"}
+)
+"""Fields that decide something, and of which two readers could take different ones."""
+
+
+def read_headers(fields: Iterable[tuple[bytes, bytes]], limit: int) -> dict[str, str]:
+    """Return header fields by name.
+
+    Args:
+        fields: Names in lower case with their values.
+        limit: Largest sum of names and values, in bytes.
+
+    Raises:
+        RefusedRequest: HTTP 431 over the limit; 400 for a field that came twice and must not.
+        HeaderMismatch: A field of the header mirror came twice (HDR-04).
+    """
+    found: dict[str, str] = {}
+    size = 0
+    for raw_name, raw_value in fields:
+        size += len(raw_name) + len(raw_value)
+        name = raw_name.decode("latin-1")
+        if name in found:
+            found[name] = _joined(name, found[name], raw_value.decode("latin-1"))
+        else:
+            found[name] = raw_value.decode("latin-1")
+    if size > limit:
+        raise RefusedRequest(431, f"The header fields are larger than {limit} bytes (limit header_bytes)")
+    return found
+
+
+def _joined(name: str, first: str, second: str) -> str:
+    if name in _LISTS:
+        return f"{first}, {second}"
+    if name in _SINGLE:
+        raise RefusedRequest(400, f"The header {name} came twice")
+    if name.startswith("mcp-"):
+        raise HeaderMismatch(f"The header {name[:100]} came twice")
+    return first
+
+
+def too_large(limit: int, *, expecting: bool) -> RefusedRequest:
+    """Return the refusal of a body.
+
+    Args:
+        limit: Largest body, in bytes.
+        expecting: The client waits for "100 Continue" before it sends the body.
+    """
+    # The server reads on and throws away what comes, so that the client, which is still sending, sees the answer
+    # rather than a reset (RFC 9110, 15.5.14). One that waits for "100 Continue" sends nothing more.
+    return RefusedRequest(413, f"The body is larger than {limit} bytes (limit body_bytes)", CLOSE if expecting else ())
+
+
+def too_slow(seconds: float) -> RefusedRequest:
+    """Return the refusal of a body that takes too long.
+
+    Args:
+        seconds: Those that it had.
+    """
+    return RefusedRequest(408, f"The body did not come within {seconds:g} seconds (limit body_s)", CLOSE)

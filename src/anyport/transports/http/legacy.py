@@ -1,0 +1,277 @@
+"""The legacy half of the endpoint: messages that belong to a session, its streams, and its end.
+
+Each request uses its session in the store for as long as it takes, so that whichever process it reaches can serve it
+and the session cannot expire meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Sequence
+from typing import Final
+
+from anyport.protocol.calls import Call, Carrier, Service
+from anyport.protocol.changes import Changes
+from anyport.protocol.errors import ENDED, Busy, InternalError, InvalidRequest, McpError, RefusedRequest
+from anyport.protocol.exchange import JSON_HEADERS, Exchange
+from anyport.protocol.headers import VERSION
+from anyport.protocol.jsonrpc import (
+    ErrorResponse,
+    Notification,
+    Request,
+    RequestId,
+    Response,
+    decode_batch,
+    encode_error,
+    encode_response,
+)
+from anyport.protocol.legacy import SUBSCRIBES
+from anyport.protocol.limits import Limits
+from anyport.protocol.revisions import SUPPORTED_NAMES, find_revision
+from anyport.stores.base import Store, StoreError
+from anyport.transports.http.batches import Batch
+from anyport.transports.http.live_session import HttpSession
+from anyport.transports.http.negotiation import Accepts, check_accepts_stream
+from anyport.transports.http.reply import CANCELLED_HERE, Attendance
+from anyport.transports.http.session_reply import SessionReply
+from anyport.transports.http.sessions import Sessions, refusal_of
+from anyport.transports.http.standing import SessionStreams
+
+SESSION: Final = "mcp-session-id"
+_UNABLE: Final = 500
+"""The least HTTP status that says that the server cannot serve now, or that its store fails."""
+_LOST: Final = InternalError("The process that served this call has ended before it had a result")
+
+
+class LegacyEndpoint:
+    """Answers the legacy messages that an endpoint receives.
+
+    Args:
+        service: What answers calls.
+        limits: Bounds on sessions and calls in flight.
+        store: Where the sessions are.
+        attendance: Watches calls that last.
+        changes: Where the changes come from that standing streams carry; ``None`` where nothing ever changes.
+    """
+
+    def __init__(
+        self, service: Service, limits: Limits, store: Store, attendance: Attendance, changes: Changes | None
+    ) -> None:
+        self._service = service
+        self._limits = limits
+        self._store = store
+        self._sessions = Sessions(store, limits)
+        self._streams = SessionStreams(store, limits, self._sessions, changes)
+        self._attendance = attendance
+        self.draining = False
+
+    async def serve(self, exchange: Exchange, accepts: Accepts, request: Request) -> None:
+        """Answer a request.
+
+        Raises:
+            McpError: It is refused; the error has the request's id.
+        """
+        try:
+            if SESSION in exchange.headers:
+                async with self._sessions.use(exchange.headers[SESSION], exchange.principal) as session:
+                    _check_version(exchange)
+                    await self._serve(exchange, accepts, await self._bind(request, session, exchange), session)
+            else:
+                await self._open(exchange, accepts, request)
+        except StoreError as error:
+            refusal = refusal_of(error)
+            refusal.request_id = request.id
+            raise refusal from error
+        except McpError as error:
+            error.request_id = request.id
+            raise
+
+    async def accept(self, exchange: Exchange, message: Notification | Response | ErrorResponse) -> None:
+        """Take a message that gets no answer.
+
+        Raises:
+            McpError: It is refused (HTTP-06).
+        """
+        if SESSION not in exchange.headers:
+            if isinstance(message, Notification):
+                raise RefusedRequest(400, "Neither a modern notification (Mcp-Method, version) nor part of a session")
+            raise InvalidRequest("A client sends requests and notifications here, no responses")
+        session = await self._sessions.find(exchange.headers[SESSION], exchange.principal)
+        _check_version(exchange)
+        await self._take(session, message)
+
+    async def serve_batch(self, exchange: Exchange, accepts: Accepts, body: bytes) -> None:
+        """Answer a JSON-RPC batch.
+
+        Raises:
+            McpError: It is refused as a whole.
+        """
+        try:
+            async with self._sessions.use(exchange.headers[SESSION], exchange.principal) as session:
+                _check_version(exchange)
+                await self._serve_batch(exchange, accepts, body, session)
+        except StoreError as error:
+            raise refusal_of(error) from error
+
+    async def stream(self, exchange: Exchange) -> None:
+        """Serve GET: the standing stream, or the rest of one that broke off.
+
+        Raises:
+            RefusedRequest: There is no such session or stream, or the client takes none.
+        """
+        if SESSION not in exchange.headers:
+            raise RefusedRequest(400, "GET opens a stream of a session; it needs the header Mcp-Session-Id")
+        check_accepts_stream(exchange.headers)
+        try:
+            async with self._sessions.use(exchange.headers[SESSION], exchange.principal) as session:
+                _check_version(exchange)
+                await self._streams.serve(exchange, session)
+        except StoreError as error:
+            raise refusal_of(error) from error
+
+    def drain(self) -> None:
+        """End every stream that a client opened by GET; safe to call from any thread."""
+        self._streams.drain()
+
+    async def aclose(self) -> None:
+        """End every stream, and wait until what was begun for them is through."""
+        await self._streams.aclose()
+
+    async def end(self, exchange: Exchange) -> None:
+        """Serve DELETE.
+
+        Raises:
+            RefusedRequest: There is no such session.
+        """
+        if SESSION not in exchange.headers:
+            raise RefusedRequest(400, "DELETE ends a session; it needs the header Mcp-Session-Id")
+        session = await self._sessions.find(exchange.headers[SESSION], exchange.principal)
+        _check_version(exchange)
+        await self._sessions.end(session)
+        await exchange.respond(204, [], b"")
+
+    async def _open(self, exchange: Exchange, accepts: Accepts, request: Request) -> None:
+        if request.method != "initialize":
+            raise RefusedRequest(
+                400,
+                "Neither a modern request (no protocolVersion in params._meta) nor part of a session"
+                " (no Mcp-Session-Id header, not initialize)",
+            )
+        made = self._sessions.make(exchange.principal)
+        call = made.state.receive_request(request, self._carrier(exchange, made))
+        await self._sessions.keep(made)
+        async with self._sessions.use(made.id, exchange.principal) as session:
+            await self._serve(exchange, accepts, call, session)
+
+    async def _bind(self, request: Request, session: HttpSession, exchange: Exchange) -> Call:
+        session.open.admit(request.id)
+        call = session.state.receive_request(request, self._carrier(exchange, session))
+        if request.method == "logging/setLevel":
+            await self._sessions.save(session)
+            # Another request of this id may have come meanwhile.
+            session.open.admit(request.id)
+        return call
+
+    def _carrier(self, exchange: Exchange, session: HttpSession) -> Carrier:
+        return Carrier(transport="http", headers=exchange.headers, session_id=session.id, principal=session.principal)
+
+    async def _serve(self, exchange: Exchange, accepts: Accepts, call: Call, session: HttpSession) -> None:
+        opens = call.method == "initialize"
+        lost = functools.partial(encode_error, call.id, _LOST)
+        answer_s = None if opens else self._limits.answer_s
+        reply = SessionReply(exchange, accepts, self._attendance, session, self._store, answer_s=answer_s, lost=lost)
+        reply.call_id = call.id
+        session.open.open(call.id, reply)
+        if opens:
+            reply.extra = [(SESSION.encode(), session.id.encode())]
+        status, headers, given_up = 200, JSON_HEADERS, True
+        try:
+            body = encode_response(call.id, await self._service(call, reply))
+            if call.method in SUBSCRIBES:
+                await self._grant(call, session)
+        except McpError as error:
+            body = encode_error(call.id, error)
+            if isinstance(error, (Busy, RefusedRequest)) or error.http_status >= _UNABLE:
+                status, headers = error.http_status, [*JSON_HEADERS, *error.headers]
+            if opens:
+                await self._sessions.end(session)
+                reply.extra = None
+        except asyncio.CancelledError:
+            # By a client that gave it up, by the tool itself, or by a server that stops: all but the first want an
+            # answer, and a task that is about to end has obeyed. A thread of the tool learns of it in any case.
+            body = encode_error(call.id, InternalError(ENDED if self.draining else CANCELLED_HERE))
+            given_up = reply.cancelled
+            reply.cancelled = True
+        finally:
+            reply.release()
+            session.open.close(call.id)
+        try:
+            if reply.cancelled and given_up:
+                reply.resume()
+                await reply.close()
+                await reply.abandon()
+            else:
+                await reply.close()
+                await reply.finish(status, headers, body)
+        finally:
+            await reply.leave()
+
+    async def _grant(self, call: Call, session: HttpSession) -> None:
+        session.state.granted(call)
+        await self._sessions.save(session)
+
+    async def _take(self, session: HttpSession, message: Notification | Response | ErrorResponse) -> None:
+        if not isinstance(message, Notification) or message.method == "notifications/cancelled":
+            await self._sessions.pass_on(session, message)
+            return
+        session.state.receive_notification(message)
+        await self._sessions.save(session)
+
+    async def _serve_batch(self, exchange: Exchange, accepts: Accepts, body: bytes, session: HttpSession) -> None:
+        if not session.state.revision.batches:
+            raise InvalidRequest("A message must be one JSON object; this is a batch, which only 2025-03-26 has")
+        messages = decode_batch(body, self._limits)
+        if not isinstance(messages, list):
+            raise InvalidRequest("A batch must be an array")
+        ids = [each.id for each in messages if isinstance(each, Request)]
+        lost = functools.partial(_encode_lost, ids)
+        answer_s = self._limits.answer_s
+        reply = SessionReply(exchange, accepts, self._attendance, session, self._store, answer_s=answer_s, lost=lost)
+        batch = Batch(self._service, session, self._carrier(exchange, session), reply)
+        try:
+            answer = await batch.answer(messages)
+            await self._sessions.save(session)
+            for message in batch.foreign:
+                await self._sessions.pass_on(session, message)
+        finally:
+            reply.release()
+        try:
+            await reply.close()
+            if answer:
+                await reply.finish(200, JSON_HEADERS, answer)
+            elif ids:
+                await reply.abandon()
+            else:
+                await exchange.respond(202, [], b"")
+        finally:
+            await reply.leave()
+
+
+def _encode_lost(ids: Sequence[RequestId]) -> bytes:
+    return b"[" + b",".join(encode_error(each, _LOST) for each in ids) + b"]"
+
+
+def _check_version(exchange: Exchange) -> None:
+    """See that a message within a session names a legacy revision, if any (LEG-08).
+
+    Raises:
+        RefusedRequest: HTTP 400: it does not.
+    """
+    version = exchange.headers.get(VERSION)
+    row = find_revision(version)
+    if version is not None and (row is None or row.modern):
+        known = ", ".join(SUPPORTED_NAMES)
+        raise RefusedRequest(
+            400, f"MCP-Protocol-Version {version[:64]!r} is not spoken in a session; known are {known}"
+        )

@@ -1,0 +1,204 @@
+"""The answer to a legacy request: a stream that outlives its connection (2025-11-25, transports, resumability).
+
+Nothing is written down while the answer may still be plain JSON. From its first event on, each is kept before it is
+sent, in one order for the log and the wire; the client's leaving changes nothing but who reads it (LEG-06).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from anyport.protocol.calls import BackChannel
+from anyport.protocol.exchange import Exchange, HeaderList
+from anyport.protocol.jsonrpc import ResultLike, encode_notification
+from anyport.protocol.sse import encode_event
+from anyport.stores.base import Store
+from anyport.transports.http.kept_streams import CALL, KeptStream, Kind, new_name
+from anyport.transports.http.live_session import HttpSession
+from anyport.transports.http.negotiation import Accepts
+from anyport.transports.http.questions import HttpBackChannel
+from anyport.transports.http.reply import KEEP_ALIVE, Attendance, HttpReply
+
+_MAX_RETRY_S: Final = 3600.0
+
+
+class SessionReply(HttpReply):
+    """The answer to one request, or batch, of a session.
+
+    Args:
+        exchange: The HTTP request.
+        accepts: Which forms of an answer the client takes.
+        attendance: Watches the connection and the clock if the call lasts.
+        session: Whose request it is.
+        store: Where the events are kept.
+        answer_s: Seconds that answers of the client may take; ``None`` for a call that cannot ask.
+        lost: Returns what answers the request if this process does not live to do so.
+    """
+
+    _kept: KeptStream | None = None
+    _order: asyncio.Lock | None = None
+    _listens = False
+    _ends: asyncio.Task[None] | None = None
+    _wakes: asyncio.Task[None] | None = None
+    _asks: HttpBackChannel | None = None
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        accepts: Accepts,
+        attendance: Attendance,
+        session: HttpSession,
+        store: Store,
+        *,
+        answer_s: float | None,
+        lost: Callable[[], bytes],
+    ) -> None:
+        super().__init__(exchange, accepts, False, attendance)  # noqa: FBT003 - a legacy call outlives its connection
+        self._session = session
+        self._store = store
+        self._answer_s = answer_s
+        self._lost = lost
+
+    @property
+    def back_channel(self) -> BackChannel | None:
+        """The way to ask the client something, made when it is first looked for: few calls ask."""
+        if self._asks is None and self._answer_s is not None and self._accepts[1]:
+            session = self._session
+            self._asks = HttpBackChannel(self, session.questions, session.inbox, self._answer_s)
+        return self._asks
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the client gets what is said, now or when it comes back."""
+        return not self._ended and (not self._gone or (self._kept is not None and not self._kept.failed))
+
+    async def notify(self, method: str, params: ResultLike) -> None:
+        """Send a notification on the call's own stream, which starts with the first one."""
+        if self._accepts[1] and not self._ended and not self.cancelled:
+            await self.say(encode_notification(method, params))
+
+    async def say(self, message: bytes) -> None:
+        """Send a message on the call's own stream."""
+        await self._say("message", message)
+
+    async def close_stream(self, retry_s: float) -> None:
+        """End the connection, for the client to come back for the rest; see `Reply.close_stream`."""
+        if not self._session.state.revision.priming_event or not self._accepts[1]:
+            return
+        self._streams = True
+        async with self._in_order():
+            if self._ended or self._gone or self.cancelled:
+                return
+            await self._begin()
+            if self._kept is None or self._kept.failed:
+                return
+            await self._send(b"retry: %d\n\n" % round(min(max(retry_s, 0.0), _MAX_RETRY_S) * 1000))
+            self._detach()
+
+    def finish(self, status: int, headers: HeaderList, body: bytes) -> Awaitable[None]:
+        """Send the final message and end the answer; see `HttpReply.finish`."""
+        is_plain = self._accepts[0] and not self._streams
+        if is_plain or (status != 200 and not self._streams):
+            return super().finish(status, headers, body)
+        return self._say("last", body)
+
+    async def abandon(self) -> None:
+        """End the answer to a cancelled call, which gets no message (CAN-01)."""
+        if self._kept is None:
+            await super().abandon()
+        else:
+            await self._say("end", b"")
+
+    async def close(self) -> None:
+        """Let go of what the call needed: it is over."""
+        if self._asks is not None:
+            await self._asks.close()
+
+    async def leave(self) -> None:
+        """Let go of what the stream needed: it is over, too."""
+        self._ended = True
+        if self._listens:
+            self._listens = False
+            self._session.inbox.leave()
+        if self._kept is not None:
+            self._session.writers.pop(self._kept.name, None)
+        for task in (self._ends, self._wakes):
+            if task is not None:
+                await task
+
+    def attend(self) -> None:
+        """Watch the connection and the clock from now on, and hear what other processes are told of the call."""
+        super().attend()
+        self._listen()
+
+    def is_followed(self) -> None:
+        """Take note that the client reads the stream on another connection from now on."""
+        self._detach()
+        if self._kept is not None:
+            self._wakes = asyncio.create_task(self._kept.wake())
+
+    def _detach(self) -> None:
+        """End the connection, if there is one; what is said from now on is kept for whoever comes back."""
+        if self._started and not self._gone and not self._ended:
+            self._gone = True
+            self._ends = asyncio.create_task(self._hang_up())
+
+    async def _hang_up(self) -> None:
+        # A client that reads nothing misses nothing.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._attendance.write_s), self._in_turn():
+                await self._exchange.finish()
+
+    async def _say(self, kind: Kind, message: bytes) -> None:
+        # At once: an answer that has a stream is none of plain JSON, even if the stream's head is still to be sent.
+        self._streams = True
+        last = kind != "message"
+        async with self._in_order():
+            if self._ended:
+                return
+            await self._begin()
+            event_id = None
+            # A session that has ended takes its streams along; nothing begins them anew.
+            if self._kept is not None and self._session.state.state != "closed":
+                event_id = await self._kept.append(kind, message)
+            chunk = b"" if kind == "end" else encode_event(message, event="message", id=event_id)
+            await self._send(chunk, last=last)
+
+    async def _begin(self) -> None:
+        """Begin to keep the stream, where the client may come back for it."""
+        revision = self._session.state.revision
+        is_lost = self._gone and not self._started
+        if self._kept is not None or is_lost or not revision.resumable or self._session.state.state == "closed":
+            return
+        kept = KeptStream(self._store, self._session.id, new_name(CALL))
+        self._listen()
+        await self._session.inbox.listening()
+        event_id = await kept.append("head", self._lost())
+        self._kept = kept
+        self._session.writers[kept.name] = self
+        if revision.priming_event and event_id is not None:
+            await self._send(encode_event(b"", id=event_id))
+
+    async def _beat(self) -> None:
+        async with self._in_order():
+            if not self._ended:
+                await self._begin()
+                await self._send(KEEP_ALIVE)
+
+    def _listen(self) -> None:
+        if not self._listens:
+            self._listens = True
+            self._session.inbox.join()
+
+    def _in_order(self) -> asyncio.Lock:
+        if self._order is None:
+            self._order = asyncio.Lock()
+        return self._order
+
+    def _in_turn(self) -> asyncio.Lock:
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        return self._lock
