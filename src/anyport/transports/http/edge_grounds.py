@@ -77,7 +77,6 @@ class Grounds:
         self.memory = Memory()
         self.idle_s = limits.keep_alive_s + sweep.period
         self.most_connections = min(limits.http_connections, open_files() - _RESERVE)
-        self.most_connections = min(limits.http_connections, open_files() - _RESERVE)
         self._fields: Fields = []
         self._standing = b""
 
