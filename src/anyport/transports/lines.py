@@ -43,8 +43,9 @@ Gone = ConnectError | ServerExited
 """Why a channel is over."""
 
 _SHOWN: Final = 200
-_PIECE: Final = 64 * 1024
-"""Bytes that leave together; more do not wait for the end of a turn."""
+_PIECE: Final = 4 * 1024
+"""Bytes that leave together. More do not wait for the end of a turn: the server can begin with the first requests while
+the others are still being made, where else each side would wait for all that the other does."""
 _UNCANCELLED: Final = frozenset({"initialize", "server/discover"})
 """The handshake is never cancelled (LIFE-08), and a server that is silent on a probe may not know what that means."""
 
