@@ -70,6 +70,7 @@ _NONE: Final[frozenset[str]] = frozenset()
 
 SUBSCRIBES: Final = frozenset({"resources/subscribe", "resources/unsubscribe"})
 """Methods that a session takes note of when they were answered with a result; see `LegacySession.granted`."""
+_NOTED: Final = frozenset({"logging/setLevel", *SUBSCRIBES})
 
 
 class LegacyRow(Struct, frozen=True, omit_defaults=True):
@@ -187,7 +188,8 @@ class LegacySession:
         if action == "open":
             self._open(request.params)
         self.state = state
-        self._note(request)
+        if request.method in _NOTED:
+            self._note(request)
         meta = request.params.get("_meta")
         return Call(
             method=request.method,

@@ -50,12 +50,15 @@ class _Hold:
         return None if session is None else session.row
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            self._sessions.let_go(self._id, self._session)
+        session = self._session
+        if session is not None:
+            session.holds -= 1
+            if not session.holds:
+                self._sessions.let_go(self._id, session)
 
 
 class MemorySessions:
-    """Sessions in the order of their last use; those that are held stand apart and cannot expire.
+    """Sessions in the order of their last use; one that is held does not expire when its turn comes.
 
     Args:
         limits: Of the store.
@@ -67,8 +70,9 @@ class MemorySessions:
         self._limits = limits
         self._clock = clock
         self._ended = ended
-        self._idle: OrderedDict[str, _Session] = OrderedDict()
-        self._held: dict[str, _Session] = {}
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        # Nobody has a session whose last use is earlier.
+        self._oldest = float("-inf")
         self._of_owner: Counter[str] = Counter()
         self.is_open = False
 
@@ -76,16 +80,16 @@ class MemorySessions:
         """Keep a new session; see `SessionStore.create`."""
         self._check(row)
         self._reap()
-        if session_id in self._idle or session_id in self._held:
+        if session_id in self._sessions:
             raise ValueError("There is a session of this id")
-        count = len(self._idle) + len(self._held)
+        count = len(self._sessions)
         if count >= self._limits.sessions:
             raise StoreFull(f"{count} sessions are open", "sessions")
         if owner is not None:
             if self._of_owner[owner] >= self._limits.sessions_per_owner:
                 raise StoreFull(f"{self._of_owner[owner]} sessions of this owner are open", "sessions_per_owner")
             self._of_owner[owner] += 1
-        session = self._idle[session_id] = _Session(row, owner)
+        session = self._sessions[session_id] = _Session(row, owner)
         session.used = self._clock()
 
     async def get(self, session_id: str) -> bytes | None:
@@ -120,27 +124,21 @@ class MemorySessions:
         if not self.is_open:
             raise StoreClosed
         self._reap()
-        session = self._held.get(session_id)
-        if session is None:
-            session = self._idle.pop(session_id, None)
-            if session is None:
-                return None
-            self._held[session_id] = session
-        session.holds += 1
+        session = self._sessions.get(session_id)
+        if session is not None:
+            session.holds += 1
         return session
 
     def let_go(self, session_id: str, session: _Session) -> None:
-        """End a hold."""
-        session.holds -= 1
+        """Take note of the end of the last hold of a session."""
         # It may have been deleted meanwhile, and an equal id is another session.
-        if not session.holds and self._held.get(session_id) is session:
-            self._idle[session_id] = self._held.pop(session_id)
+        if self._sessions.get(session_id) is session:
             session.used = self._clock()
+            self._sessions.move_to_end(session_id)
 
     def clear(self) -> None:
         """Drop everything."""
-        self._idle.clear()
-        self._held.clear()
+        self._sessions.clear()
         self._of_owner.clear()
 
     def _check(self, row: bytes = b"") -> None:
@@ -151,25 +149,30 @@ class MemorySessions:
 
     def _use(self, session_id: str) -> _Session | None:
         now = self._reap()
-        session = self._held.get(session_id) or self._idle.get(session_id)
-        if session is not None and not session.holds:
+        session = self._sessions.get(session_id)
+        if session is not None:
             session.used = now
-            self._idle.move_to_end(session_id)
+            self._sessions.move_to_end(session_id)
         return session
 
     def _reap(self) -> float:
         """End what has expired, and return the time."""
         now = self._clock()
         oldest = now - self._limits.session_idle_s
-        while self._idle:
-            session_id = next(iter(self._idle))
-            if self._idle[session_id].used >= oldest:
+        while self._oldest < oldest:
+            session_id, session = next(iter(self._sessions.items()), ("", None))
+            self._oldest = now if session is None else session.used
+            if session is None or session.used >= oldest:
                 break
-            self._end(session_id)
+            if session.holds:
+                session.used = now
+                self._sessions.move_to_end(session_id)
+            else:
+                self._end(session_id)
         return now
 
     def _end(self, session_id: str) -> None:
-        session = self._idle.pop(session_id, None) or self._held.pop(session_id)
+        session = self._sessions.pop(session_id)
         if session.owner is not None:
             self._of_owner[session.owner] -= 1
             if not self._of_owner[session.owner]:

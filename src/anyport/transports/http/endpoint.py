@@ -68,10 +68,10 @@ class Endpoint:
         self._guard = guard
         self._known: dict[tuple[str | None, ...], Accepts] = {}
         self._attendance = Attendance(limits)
-        self._legacy = LegacyEndpoint(service, limits, store, self._attendance, changes)
+        self._callers = callers or Callers(limits)
+        self._legacy = LegacyEndpoint(service, limits, store, self._attendance, self._callers, changes)
         self._json_only = json_only
         self._bytes = 0
-        self._callers = callers or Callers(limits)
         self._draining = False
 
     @property
@@ -110,8 +110,10 @@ class Endpoint:
                 await self._serve(exchange, accepts, taken)
             elif taken is None:
                 await exchange.respond(202, [], b"")
+            elif isinstance(taken, Request):
+                await self._legacy.serve(exchange, accepts, taken)
             else:
-                await self._serve_legacy(exchange, accepts, taken)
+                await self._legacy.accept(exchange, taken)
         except McpError as error:
             fields = [*JSON_HEADERS, *error.headers]
             await exchange.respond(error.http_status, fields, encode_error(error.request_id, error))
@@ -233,26 +235,11 @@ class Endpoint:
 
     # --- legacy -------------------------------------------------------------------------------------------------------
 
-    async def _serve_legacy(self, exchange: Exchange, accepts: Accepts, message: LegacyMessage) -> None:
-        if not isinstance(message, Request):
-            await self._legacy.accept(exchange, message)
-            await exchange.respond(202, [], b"")
-            return
-        self._callers.enter(exchange.principal, exchange.peer)
-        try:
-            await self._legacy.serve(exchange, accepts, message)
-        finally:
-            self._callers.leave(exchange.principal, exchange.peer)
-
     async def _serve_batch(self, exchange: Exchange, accepts: Accepts, body: bytes) -> None:
         if self._draining:
             raise _draining()
         self._callers.admit(exchange.principal, exchange.peer)
-        self._callers.enter(exchange.principal, exchange.peer)
-        try:
-            await self._legacy.serve_batch(exchange, accepts, body)
-        finally:
-            self._callers.leave(exchange.principal, exchange.peer)
+        await self._legacy.serve_batch(exchange, accepts, body)
 
     async def _serve_other(self, exchange: Exchange) -> None:
         """Serve GET and DELETE, which only sessions have (HTTP-13), and refuse every other HTTP method than POST."""

@@ -7,20 +7,17 @@ and the session cannot expire meanwhile.
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Sequence
 from typing import Final
 
 from anyport.protocol.calls import Call, Carrier, Service
 from anyport.protocol.changes import Changes
 from anyport.protocol.errors import ENDED, Busy, InternalError, InvalidRequest, McpError, RefusedRequest
-from anyport.protocol.exchange import JSON_HEADERS, Exchange
+from anyport.protocol.exchange import JSON_HEADERS, Exchange, HeaderList
 from anyport.protocol.headers import VERSION
 from anyport.protocol.jsonrpc import (
     ErrorResponse,
     Notification,
     Request,
-    RequestId,
     Response,
     decode_batch,
     encode_error,
@@ -30,6 +27,7 @@ from anyport.protocol.legacy import SUBSCRIBES
 from anyport.protocol.limits import Limits
 from anyport.protocol.revisions import SUPPORTED_NAMES, find_revision
 from anyport.stores.base import Store, StoreError
+from anyport.transports.callers import Callers
 from anyport.transports.http.batches import Batch
 from anyport.transports.http.live_session import HttpSession
 from anyport.transports.http.negotiation import Accepts, check_accepts_stream
@@ -41,7 +39,6 @@ from anyport.transports.http.standing import SessionStreams
 SESSION: Final = "mcp-session-id"
 _UNABLE: Final = 500
 """The least HTTP status that says that the server cannot serve now, or that its store fails."""
-_LOST: Final = InternalError("The process that served this call has ended before it had a result")
 
 
 class LegacyEndpoint:
@@ -52,11 +49,18 @@ class LegacyEndpoint:
         limits: Bounds on sessions and calls in flight.
         store: Where the sessions are.
         attendance: Watches calls that last.
+        callers: Counts the calls, which were admitted there.
         changes: Where the changes come from that standing streams carry; ``None`` where nothing ever changes.
     """
 
     def __init__(
-        self, service: Service, limits: Limits, store: Store, attendance: Attendance, changes: Changes | None
+        self,
+        service: Service,
+        limits: Limits,
+        store: Store,
+        attendance: Attendance,
+        callers: Callers,
+        changes: Changes | None,
     ) -> None:
         self._service = service
         self._limits = limits
@@ -64,6 +68,7 @@ class LegacyEndpoint:
         self._sessions = Sessions(store, limits)
         self._streams = SessionStreams(store, limits, self._sessions, changes)
         self._attendance = attendance
+        self._callers = callers
         self.draining = False
 
     async def serve(self, exchange: Exchange, accepts: Accepts, request: Request) -> None:
@@ -72,13 +77,21 @@ class LegacyEndpoint:
         Raises:
             McpError: It is refused; the error has the request's id.
         """
+        session_id = exchange.headers.get(SESSION)
+        self._callers.enter(exchange.principal, exchange.peer)
         try:
-            if SESSION in exchange.headers:
-                async with self._sessions.use(exchange.headers[SESSION], exchange.principal) as session:
-                    _check_version(exchange)
-                    await self._serve(exchange, accepts, await self._bind(request, session, exchange), session)
-            else:
+            if session_id is None:
                 await self._open(exchange, accepts, request)
+                return
+            async with self._sessions.use(session_id, exchange.principal) as session:
+                _check_version(exchange, session)
+                session.open.admit(request.id)
+                call = session.state.receive_request(request, self._carrier(exchange, session))
+                if request.method == "logging/setLevel":
+                    await self._sessions.save(session)
+                    # Another request of this id may have come meanwhile.
+                    session.open.admit(request.id)
+                await self._serve(exchange, accepts, call, session)
         except StoreError as error:
             refusal = refusal_of(error)
             refusal.request_id = request.id
@@ -86,9 +99,11 @@ class LegacyEndpoint:
         except McpError as error:
             error.request_id = request.id
             raise
+        finally:
+            self._callers.leave(exchange.principal, exchange.peer)
 
     async def accept(self, exchange: Exchange, message: Notification | Response | ErrorResponse) -> None:
-        """Take a message that gets no answer.
+        """Take a message that gets no answer, apart from HTTP 202.
 
         Raises:
             McpError: It is refused (HTTP-06).
@@ -98,8 +113,9 @@ class LegacyEndpoint:
                 raise RefusedRequest(400, "Neither a modern notification (Mcp-Method, version) nor part of a session")
             raise InvalidRequest("A client sends requests and notifications here, no responses")
         session = await self._sessions.find(exchange.headers[SESSION], exchange.principal)
-        _check_version(exchange)
+        _check_version(exchange, session)
         await self._take(session, message)
+        await exchange.respond(202, [], b"")
 
     async def serve_batch(self, exchange: Exchange, accepts: Accepts, body: bytes) -> None:
         """Answer a JSON-RPC batch.
@@ -107,12 +123,15 @@ class LegacyEndpoint:
         Raises:
             McpError: It is refused as a whole.
         """
+        self._callers.enter(exchange.principal, exchange.peer)
         try:
             async with self._sessions.use(exchange.headers[SESSION], exchange.principal) as session:
-                _check_version(exchange)
+                _check_version(exchange, session)
                 await self._serve_batch(exchange, accepts, body, session)
         except StoreError as error:
             raise refusal_of(error) from error
+        finally:
+            self._callers.leave(exchange.principal, exchange.peer)
 
     async def stream(self, exchange: Exchange) -> None:
         """Serve GET: the standing stream, or the rest of one that broke off.
@@ -125,7 +144,7 @@ class LegacyEndpoint:
         check_accepts_stream(exchange.headers)
         try:
             async with self._sessions.use(exchange.headers[SESSION], exchange.principal) as session:
-                _check_version(exchange)
+                _check_version(exchange, session)
                 await self._streams.serve(exchange, session)
         except StoreError as error:
             raise refusal_of(error) from error
@@ -147,7 +166,7 @@ class LegacyEndpoint:
         if SESSION not in exchange.headers:
             raise RefusedRequest(400, "DELETE ends a session; it needs the header Mcp-Session-Id")
         session = await self._sessions.find(exchange.headers[SESSION], exchange.principal)
-        _check_version(exchange)
+        _check_version(exchange, session)
         await self._sessions.end(session)
         await exchange.respond(204, [], b"")
 
@@ -164,23 +183,13 @@ class LegacyEndpoint:
         async with self._sessions.use(made.id, exchange.principal) as session:
             await self._serve(exchange, accepts, call, session)
 
-    async def _bind(self, request: Request, session: HttpSession, exchange: Exchange) -> Call:
-        session.open.admit(request.id)
-        call = session.state.receive_request(request, self._carrier(exchange, session))
-        if request.method == "logging/setLevel":
-            await self._sessions.save(session)
-            # Another request of this id may have come meanwhile.
-            session.open.admit(request.id)
-        return call
-
     def _carrier(self, exchange: Exchange, session: HttpSession) -> Carrier:
         return Carrier(transport="http", headers=exchange.headers, session_id=session.id, principal=session.principal)
 
     async def _serve(self, exchange: Exchange, accepts: Accepts, call: Call, session: HttpSession) -> None:
         opens = call.method == "initialize"
-        lost = functools.partial(encode_error, call.id, _LOST)
         answer_s = None if opens else self._limits.answer_s
-        reply = SessionReply(exchange, accepts, self._attendance, session, self._store, answer_s=answer_s, lost=lost)
+        reply = SessionReply(exchange, accepts, self._attendance, session, self._store, answer_s)
         reply.call_id = call.id
         session.open.open(call.id, reply)
         if opens:
@@ -192,8 +201,7 @@ class LegacyEndpoint:
                 await self._grant(call, session)
         except McpError as error:
             body = encode_error(call.id, error)
-            if isinstance(error, (Busy, RefusedRequest)) or error.http_status >= _UNABLE:
-                status, headers = error.http_status, [*JSON_HEADERS, *error.headers]
+            status, headers = _head_of(error)
             if opens:
                 await self._sessions.end(session)
                 reply.extra = None
@@ -209,13 +217,16 @@ class LegacyEndpoint:
         try:
             if reply.cancelled and given_up:
                 reply.resume()
-                await reply.close()
+                if reply.asks is not None:
+                    await reply.asks.close()
                 await reply.abandon()
             else:
-                await reply.close()
+                if reply.asks is not None:
+                    await reply.asks.close()
                 await reply.finish(status, headers, body)
         finally:
-            await reply.leave()
+            for task in reply.leave():
+                await task
 
     async def _grant(self, call: Call, session: HttpSession) -> None:
         session.state.granted(call)
@@ -235,9 +246,8 @@ class LegacyEndpoint:
         if not isinstance(messages, list):
             raise InvalidRequest("A batch must be an array")
         ids = [each.id for each in messages if isinstance(each, Request)]
-        lost = functools.partial(_encode_lost, ids)
-        answer_s = self._limits.answer_s
-        reply = SessionReply(exchange, accepts, self._attendance, session, self._store, answer_s=answer_s, lost=lost)
+        reply = SessionReply(exchange, accepts, self._attendance, session, self._store, self._limits.answer_s)
+        reply.batch = ids
         batch = Batch(self._service, session, self._carrier(exchange, session), reply)
         try:
             answer = await batch.answer(messages)
@@ -247,7 +257,8 @@ class LegacyEndpoint:
         finally:
             reply.release()
         try:
-            await reply.close()
+            if reply.asks is not None:
+                await reply.asks.close()
             if answer:
                 await reply.finish(200, JSON_HEADERS, answer)
             elif ids:
@@ -255,22 +266,28 @@ class LegacyEndpoint:
             else:
                 await exchange.respond(202, [], b"")
         finally:
-            await reply.leave()
+            for task in reply.leave():
+                await task
 
 
-def _encode_lost(ids: Sequence[RequestId]) -> bytes:
-    return b"[" + b",".join(encode_error(each, _LOST) for each in ids) + b"]"
+def _head_of(error: McpError) -> tuple[int, HeaderList]:
+    """Return status and header fields of a plain answer that says how a call failed: most failures are answers."""
+    if isinstance(error, (Busy, RefusedRequest)) or error.http_status >= _UNABLE:
+        return error.http_status, [*JSON_HEADERS, *error.headers]
+    return 200, JSON_HEADERS
 
 
-def _check_version(exchange: Exchange) -> None:
+def _check_version(exchange: Exchange, session: HttpSession) -> None:
     """See that a message within a session names a legacy revision, if any (LEG-08).
 
     Raises:
         RefusedRequest: HTTP 400: it does not.
     """
     version = exchange.headers.get(VERSION)
+    if version is None or version == session.state.revision.name:
+        return
     row = find_revision(version)
-    if version is not None and (row is None or row.modern):
+    if row is None or row.modern:
         known = ", ".join(SUPPORTED_NAMES)
         raise RefusedRequest(
             400, f"MCP-Protocol-Version {version[:64]!r} is not spoken in a session; known are {known}"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Sequence
 from typing import Final
 
 from anyport.protocol.calls import BackChannel
+from anyport.protocol.errors import InternalError
 from anyport.protocol.exchange import Exchange, HeaderList
-from anyport.protocol.jsonrpc import ResultLike, encode_notification
+from anyport.protocol.jsonrpc import RequestId, ResultLike, encode_error, encode_notification
 from anyport.protocol.sse import encode_event
 from anyport.stores.base import Store
 from anyport.transports.http.kept_streams import CALL, KeptStream, Kind, new_name
@@ -23,6 +24,7 @@ from anyport.transports.http.questions import HttpBackChannel
 from anyport.transports.http.reply import KEEP_ALIVE, Attendance, HttpReply
 
 _MAX_RETRY_S: Final = 3600.0
+_LOST: Final = InternalError("The process that served this call has ended before it had a result")
 
 
 class SessionReply(HttpReply):
@@ -35,7 +37,10 @@ class SessionReply(HttpReply):
         session: Whose request it is.
         store: Where the events are kept.
         answer_s: Seconds that answers of the client may take; ``None`` for a call that cannot ask.
-        lost: Returns what answers the request if this process does not live to do so.
+
+    Attributes:
+        batch: Ids of the calls of a batch.
+        asks: What the client is asked; ``None`` for nothing.
     """
 
     _kept: KeptStream | None = None
@@ -43,7 +48,8 @@ class SessionReply(HttpReply):
     _listens = False
     _ends: asyncio.Task[None] | None = None
     _wakes: asyncio.Task[None] | None = None
-    _asks: HttpBackChannel | None = None
+    asks: HttpBackChannel | None = None
+    batch: Sequence[RequestId] = ()
 
     def __init__(
         self,
@@ -52,23 +58,20 @@ class SessionReply(HttpReply):
         attendance: Attendance,
         session: HttpSession,
         store: Store,
-        *,
         answer_s: float | None,
-        lost: Callable[[], bytes],
     ) -> None:
         super().__init__(exchange, accepts, False, attendance)  # noqa: FBT003 - a legacy call outlives its connection
         self._session = session
         self._store = store
         self._answer_s = answer_s
-        self._lost = lost
 
     @property
     def back_channel(self) -> BackChannel | None:
         """The way to ask the client something, made when it is first looked for: few calls ask."""
-        if self._asks is None and self._answer_s is not None and self._accepts[1]:
+        if self.asks is None and self._answer_s is not None and self._accepts[1]:
             session = self._session
-            self._asks = HttpBackChannel(self, session.questions, session.inbox, self._answer_s)
-        return self._asks
+            self.asks = HttpBackChannel(self, session.questions, session.inbox, self._answer_s)
+        return self.asks
 
     @property
     def reachable(self) -> bool:
@@ -112,22 +115,21 @@ class SessionReply(HttpReply):
         else:
             await self._say("end", b"")
 
-    async def close(self) -> None:
-        """Let go of what the call needed: it is over."""
-        if self._asks is not None:
-            await self._asks.close()
+    def leave(self) -> Sequence[asyncio.Task[None]]:
+        """Let go of what the stream needed: it is over.
 
-    async def leave(self) -> None:
-        """Let go of what the stream needed: it is over, too."""
+        Returns:
+            What was begun and is to be waited for.
+        """
         self._ended = True
         if self._listens:
             self._listens = False
             self._session.inbox.leave()
         if self._kept is not None:
             self._session.writers.pop(self._kept.name, None)
-        for task in (self._ends, self._wakes):
-            if task is not None:
-                await task
+        if self._ends is None and self._wakes is None:
+            return ()
+        return [task for task in (self._ends, self._wakes) if task is not None]
 
     def attend(self) -> None:
         """Watch the connection and the clock from now on, and hear what other processes are told of the call."""
@@ -187,6 +189,12 @@ class SessionReply(HttpReply):
             if not self._ended:
                 await self._begin()
                 await self._send(KEEP_ALIVE)
+
+    def _lost(self) -> bytes:
+        """Return what answers the request if this process does not live to do so."""
+        if self.call_id is not None:
+            return encode_error(self.call_id, _LOST)
+        return b"[" + b",".join(encode_error(each, _LOST) for each in self.batch) + b"]"
 
     def _listen(self) -> None:
         if not self._listens:

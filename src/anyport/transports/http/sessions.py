@@ -57,17 +57,18 @@ class Use:
         self._session: HttpSession | None = None
 
     async def __aenter__(self) -> HttpSession:
-        changes = self._sessions.changes_of(self._id)
+        sessions = self._sessions
+        changes = sessions.changes_of(self._id)
         try:
             row = await self._hold.__aenter__()
         except StoreError as error:
             raise refusal_of(error) from error
         try:
-            self._session = session = self._sessions.settle(self._id, self._principal, row, changes)
+            self._session = session = sessions.settle(self._id, self._principal, row, changes)
         finally:
             if self._session is None:
                 await self.__aexit__()
-        self._sessions.retain(session)
+        sessions.retain(session)
         return session
 
     async def __aexit__(self, *_: object) -> None:
@@ -91,8 +92,9 @@ class Sessions:
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
         self._limits = limits
-        self._busy: dict[str, HttpSession] = {}
-        self._idle: OrderedDict[str, HttpSession] = OrderedDict()
+        # In the order of their last use.
+        self._known: OrderedDict[str, HttpSession] = OrderedDict()
+        self._in_use = 0
 
     def make(self, principal: str | None) -> HttpSession:
         """Return a new session, which nobody finds before it is kept."""
@@ -180,22 +182,23 @@ class Sessions:
     def retain(self, session: HttpSession) -> None:
         """Count a use; a session that is in use is not forgotten."""
         if not session.uses:
-            self._idle.pop(session.id, None)
-            self._busy[session.id] = session
+            self._known[session.id] = session
+            self._in_use += 1
         session.uses += 1
 
     def release(self, session: HttpSession) -> None:
         """End a use."""
         session.uses -= 1
         # It may have ended meanwhile, and an equal id is another session.
-        if not session.uses and self._busy.get(session.id) is session:
-            del self._busy[session.id]
+        if not session.uses and self._known.get(session.id) is session:
+            self._in_use -= 1
             self._rest(session)
 
     def forget(self, session: HttpSession) -> None:
         """Let go of a session that has ended; its calls in flight here are cancelled."""
-        self._busy.pop(session.id, None)
-        self._idle.pop(session.id, None)
+        if self._known.get(session.id) is session:
+            del self._known[session.id]
+            self._in_use -= session.uses > 0
         session.close()
 
     async def _tell(self, session: HttpSession, note: Note) -> None:
@@ -204,12 +207,9 @@ class Sessions:
         except StoreError as error:
             logger.warning("Other processes do not hear of a session: %s", error)
 
-    def _find(self, session_id: str) -> HttpSession | None:
-        return self._busy.get(session_id) or self._idle.get(session_id)
-
     def changes_of(self, session_id: str) -> int:
         """Return `HttpSession.changes` of a session, for `settle`; -1 for one that is not known here."""
-        session = self._find(session_id)
+        session = self._known.get(session_id)
         return -1 if session is None else session.changes
 
     def settle(self, session_id: str, principal: str | None, row: bytes | None, changes: int) -> HttpSession:
@@ -224,7 +224,9 @@ class Sessions:
         Raises:
             RefusedRequest: HTTP 404, as for `use`.
         """
-        session = self._find(session_id)
+        session = self._known.get(session_id)
+        if session is not None and session.row == row and session.principal == principal:
+            return session
         if row is None:
             if session is not None:
                 self.forget(session)
@@ -244,10 +246,12 @@ class Sessions:
 
     def _rest(self, session: HttpSession) -> None:
         """Remember a session that is not in use, as the one that was used last."""
-        self._idle[session.id] = session
-        self._idle.move_to_end(session.id)
-        if len(self._idle) > KEPT:
-            self._idle.popitem(last=False)
+        self._known[session.id] = session
+        self._known.move_to_end(session.id)
+        while len(self._known) - self._in_use > KEPT:
+            _, oldest = self._known.popitem(last=False)
+            if oldest.uses:
+                self._known[oldest.id] = oldest
 
 
 def refusal_of(error: StoreError) -> McpError:
