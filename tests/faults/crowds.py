@@ -1,6 +1,6 @@
 """Crowds at an HTTP server: clients that send slowly or read nothing, more calls than it can take, very many streams.
 
-python -m tests.faults.crowds            what `make soak` runs: in full size, about 6 minutes. Linux only.
+python -m tests.faults.crowds            what `make soak` runs: in full size, about 10 minutes. Linux only.
 python -m tests.faults.crowds loris      one of them
 
 Each prints its figures and what was wrong with them; the status is 1 when anything was. `test_crowds.py` runs the same
@@ -13,24 +13,24 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import os
-import socket
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
 from tests.drivers.asgi import call, initialize, legacy, modern
 from tests.drivers.edge import EdgePeer, request_of
 from tests.drivers.http_server import HttpProcess, head
+from tests.faults.beside import Beside, beside, calling, standing
+from tests.faults.standing_crowd import Kind
 
 SERVER: Final = Path(__file__).parent / "servers" / "crowded.py"
-HEALTHY: Final = Path(__file__).with_name("healthy.py")
 ADD: Final = request_of(call("add", {"a": 1, "b": 2}))
 AT_ONCE: Final = 200
 
@@ -58,54 +58,15 @@ class Report(msgspec.Struct):
 
 
 @contextlib.asynccontextmanager
-async def connected(port: int, receives: int | None = None) -> AsyncGenerator[EdgePeer]:
-    """Connect.
-
-    Args:
-        port: Where.
-        receives: Bytes that the kernel keeps for a client that does not read; default: megabytes, after a while.
-    """
-    connection = socket.socket()
-    connection.setblocking(False)
-    if receives is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
-    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
-    reader, writer = await asyncio.open_connection(sock=connection)
+async def connected(port: int) -> AsyncGenerator[EdgePeer]:
+    """Connect."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         yield EdgePeer(reader, writer)
     finally:
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
-
-
-async def crowd(count: int, visit: Callable[[int], Awaitable[None]]) -> None:
-    """Let so many visits go on at once; they begin a few at a time."""
-    opening = asyncio.Semaphore(AT_ONCE)
-
-    async def one(number: int) -> None:
-        async with opening:
-            await asyncio.sleep(0)
-        await visit(number)
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(count):
-            group.create_task(one(number))
-
-
-async def calling(port: int, seconds: float) -> list[float]:
-    """Let a client in another process call one after the other for some seconds; return how long each call took."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(HEALTHY), str(port), str(seconds), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    printed, _ = await process.communicate(ADD)
-    assert process.returncode == 0
-    return msgspec.json.decode(printed, type=list[float])
-
-
-def p99(times: list[float]) -> float:
-    """Return the 99th percentile."""
-    return statistics.quantiles(times, n=100)[98]
 
 
 def resident(server: HttpProcess) -> int:
@@ -121,56 +82,40 @@ def serve(**limits: float) -> HttpProcess:
 
 # --- those who send slowly --------------------------------------------------------------------------------------------
 
-SLOW: Final = {
-    "heads": b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ",
-    "bodies": head("POST", "/mcp", [("host", "127.0.0.1"), ("content-type", "application/json")], b" " * 100_000),
-    "silent": b"",
-}
 
-
-async def loris(count: int, scale: float, *, slower: float, noise_ms: float = 0.0) -> Report:
+async def loris(count: int, scale: float, *, slower: float, pairs: int = 1, noise_ms: float = 0.0) -> Report:
     """So many each of heads and bodies that come a byte at a time, and of connections that say nothing.
 
     Args:
         count: How many of each.
         scale: Part of the usual deadlines.
         slower: What a healthy client's slow calls may become, at most, in times of what they were.
+        pairs: Windows of calls with the crowd, and as many without.
         noise_ms: What a slow call may take whatever it was, for machines that do other things too.
     """
     report = Report("loris", {})
+    body = head("POST", "/mcp", [("host", "127.0.0.1"), ("content-type", "application/json")], b" " * 100_000)
+    kinds = [
+        Kind("heads", count, b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ", b"x", scale),
+        Kind("bodies", count, body, b"x", scale),
+        Kind("silent", count, b""),
+    ]
     within = {"heads": 10 * scale, "bodies": 30 * scale, "silent": 75 * scale}
     limits = {"header_s": within["heads"], "body_s": within["bodies"], "keep_alive_s": within["silent"]}
     with serve(**limits) as server:
-        before = await calling(server.port, 2 + 5 * scale)
-        longest = dict.fromkeys(SLOW, 0.0)
-
-        async def visit(number: int) -> None:
-            kind = list(SLOW)[number % len(SLOW)]
-            async with connected(server.port) as peer:
-                peer.send(SLOW[kind])
-                began = time.perf_counter()
-                gone = asyncio.ensure_future(peer.reader.read())
-                while not gone.done():
-                    if kind != "silent":
-                        with contextlib.suppress(ConnectionError):
-                            peer.send(b"x")
-                    await asyncio.wait((gone,), timeout=scale)
-                with contextlib.suppress(ConnectionError):
-                    gone.result()
-                longest[kind] = max(longest[kind], time.perf_counter() - began)
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(crowd(count * len(SLOW), visit))
-            during = await calling(server.port, 20 * scale)
-        for kind, seconds in longest.items():
+        # While everybody is there still.
+        _hold_times(report, await beside(kinds, server, ADD, seconds=5 * scale, pairs=pairs), slower, noise_ms)
+        async with standing(kinds, server.port) as crowd:
+            await crowd.gone(within["silent"] * 1.3 + 5)
+        for kind, seconds in crowd.took.items():
             # The sweep is as late as an eighth of the shortest, and the crowd takes its time to arrive.
-            report.hold(f"{kind}: closed within", value=seconds, most=within[kind] * 1.3 + 2 * scale + 1)
-        report.hold("p99 ms before", value=p99(before) * 1e3)
-        report.hold("p99 ms during", value=p99(during) * 1e3, most=max(p99(before) * 1e3 * slower, noise_ms))
+            report.hold(f"{kind}: closed within", value=seconds or math.inf, most=within[kind] + 2 * scale + 0.5)
     return report
 
 
-async def lazy_readers(count: int, write_s: float, *, pause: float, slower: float, noise_ms: float = 0.0) -> Report:
+async def lazy_readers(
+    count: int, write_s: float, *, pause: float, slower: float, pairs: int = 1, noise_ms: float = 0.0
+) -> Report:
     """So many clients that ask for much and read nothing.
 
     Args:
@@ -178,38 +123,29 @@ async def lazy_readers(count: int, write_s: float, *, pause: float, slower: floa
         write_s: Limit of that name.
         pause: Seconds between two events of each stream, 40 KB each.
         slower: As for `loris`.
+        pairs: As for `loris`.
         noise_ms: As for `loris`.
     """
     report = Report("lazy readers", {})
+    request = request_of(call("stream", {"events": 100_000, "pause": pause}, _meta={"progressToken": 1}))
+    # Nothing is read, so nothing tells of the end but that a write fails.
+    kinds = [Kind("readers", count, request, b"\r\n", min(write_s / 10, 0.5), reads=False, receives=16 * 1024)]
     with serve(write_s=write_s) as server:
-        before = await calling(server.port, 2)
+        await calling(server.port, ADD, 0.5)
         idle = resident(server)
-        longest = 0.0
-        request = request_of(call("stream", {"events": 100_000, "pause": pause}, _meta={"progressToken": 1}))
-
-        async def visit(number: int) -> None:
-            nonlocal longest
-            async with connected(server.port, receives=16 * 1024) as peer:
-                cast("asyncio.Transport", peer.writer.transport).pause_reading()
-                peer.send(request)
-                began = time.perf_counter()
-                transport = peer.writer.transport
-                # Nothing is read, so nothing tells of the end but that a write fails.
-                while not transport.is_closing() and time.perf_counter() - began < 3 * write_s + 5:
-                    await asyncio.sleep(min(write_s / 10, 0.5))
-                    peer.send(b"\r\n")
-                longest = max(longest, time.perf_counter() - began)
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(crowd(count, visit))
+        async with standing(kinds, server.port) as crowd:
             await asyncio.sleep(write_s / 3)
             grown = resident(server) - idle
-            during = await calling(server.port, write_s / 3)
-        report.hold("KiB of each", value=grown / count / 1024, most=256)
-        report.hold("dropped, from the request on, within", value=longest, most=write_s + 8)
-        report.hold("p99 ms before", value=p99(before) * 1e3)
-        report.hold("p99 ms during", value=p99(during) * 1e3, most=max(p99(before) * 1e3 * slower, noise_ms))
+            await crowd.gone(write_s + 6)
+        report.hold("KiB of each", value=grown / count / 1024, most=200)
+        report.hold("dropped, from the request on, within", value=crowd.took["readers"] or math.inf, most=write_s + 5)
+        _hold_times(report, await beside(kinds, server, ADD, seconds=write_s / 6, pairs=pairs), slower, noise_ms)
     return report
+
+
+def _hold_times(report: Report, times: Beside, slower: float, noise_ms: float) -> None:
+    report.hold("p99 ms before", value=times.without * 1e3)
+    report.hold("p99 ms during", value=times.beside * 1e3, most=max(times.without * 1e3 * slower, noise_ms))
 
 
 # --- more than it can take --------------------------------------------------------------------------------------------
@@ -323,7 +259,7 @@ async def streams(count: int, *, most_kb: float, slower: float) -> Report:
             assert b"list_changed" in await peer.chunk()
 
         async with connected(server.port) as author:
-            calls = asyncio.ensure_future(calling(server.port, 1 + count / 2000))
+            calls = asyncio.ensure_future(calling(server.port, ADD, 1 + count / 2000))
             await asyncio.sleep(0.3)
             began = time.perf_counter()
             author.send(change)
@@ -367,8 +303,8 @@ async def sessions(count: int, *, most_kb: float) -> Report:
 
 
 FULL: Final[dict[str, Callable[[], Coroutine[object, object, Report]]]] = {
-    "loris": lambda: loris(1000, 1.0, slower=1.1),
-    "readers": lambda: lazy_readers(100, 30.0, pause=0.05, slower=1.05),
+    "loris": lambda: loris(1000, 1.0, slower=1.1, pairs=7),
+    "readers": lambda: lazy_readers(100, 30.0, pause=0.05, slower=1.05, pairs=7),
     "overload": lambda: overload(120.0, capacity=200, work_s=0.5, goodput=0.9, refusal_s=0.05),
     "streams": lambda: streams(10_000, most_kb=25, slower=0.25),
     "sessions": lambda: sessions(10_000, most_kb=15),

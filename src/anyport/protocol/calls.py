@@ -6,8 +6,8 @@ has to be looked up in a connection, which is what the modern era asks for and w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal, Protocol
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
@@ -107,7 +107,7 @@ class Reply(Protocol):
         """Whether the client gave the call up; safe to read from any thread."""
         ...
 
-    async def notify(self, method: str, params: ResultLike) -> None:
+    def notify(self, method: str, params: ResultLike) -> Awaitable[None]:
         """Send a notification that belongs to this call; silently dropped once nobody listens."""
         ...
 
@@ -121,6 +121,18 @@ class Reply(Protocol):
         """
         ...
 
+
+class Done:
+    """An awaitable that is finished: what is returned where nothing is left to wait for."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return _NOTHING
+
+    __iter__ = __await__
+
+
+_NOTHING: Final = (each for each in ())
+DONE: Final = Done()
 
 Service = Callable[[Call, Reply], Awaitable[ResultLike]]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Raw
 
+from anyport.protocol.calls import DONE, Done
 from anyport.protocol.changes import PROMPTS_CHANGED, RESOURCES_CHANGED, TOOLS_CHANGED, Change, resource_updated
 from anyport.protocol.errors import LocalProtocolError
 from anyport.protocol.jsonrpc import encode_json
@@ -26,14 +27,6 @@ from anyport.server.speech import SEVERITY, Speech
 _FROM_THREAD_S = 30.0
 
 
-class _Done:
-    """An awaitable that is finished: what a method returns to a plain function that cannot await."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        return
-        yield
-
-
 class _Turn:
     """An awaitable that lets the loop go on with what was begun before."""
 
@@ -41,7 +34,6 @@ class _Turn:
         yield
 
 
-_DONE = _Done()
 _TURN = _Turn()
 
 
@@ -99,13 +91,13 @@ class Context(Asking[StateT]):
         """
         token = self._call.progress_token
         if token is None or self.over:
-            return _DONE
+            return DONE
         if self._call.revision.lacks("2025-03-26"):
             message = None
         params = ProgressNotificationParams(progress_token=token, progress=progress, total=total, message=message)
         speech = self.speech or self._begin()
         if not speech.admits_progress(params):
-            return _DONE
+            return DONE
         return self._send(speech.send_progress(progress, Raw(encode_json(params))))
 
     def log(self, level: LoggingLevel, data: JsonValue, logger: str | None = None) -> Awaitable[None]:
@@ -120,11 +112,11 @@ class Context(Asking[StateT]):
         """
         least = self._call.log_level
         if least is None or self.over or SEVERITY[level] < SEVERITY[least]:
-            return _DONE
+            return DONE
         # Encoded here, so that a value without a JSON form fails in the tool that made it, not in a transport.
         message = Raw(encode_json(LoggingMessageNotificationParams(level=level, data=data, logger=logger)))
         speech = self.speech or self._begin()
-        return self._send(speech.send_log(message)) if speech.admits_log(level) else _DONE
+        return self._send(speech.send_log(message)) if speech.admits_log(level) else DONE
 
     def debug(self, text: JsonValue, logger: str | None = None) -> Awaitable[None]:
         """Send a log message of level ``debug``; see `log`."""
@@ -180,7 +172,7 @@ class Context(Asking[StateT]):
     def _publish(self, change: Change) -> Awaitable[None]:
         self._server.subscriptions.publish(change)
         # In its own turn of the loop the change goes out before the result of the call.
-        return _TURN if running_loop() is self._loop else _DONE
+        return _TURN if running_loop() is self._loop else DONE
 
     def _begin(self) -> Speech:
         self.speech = Speech(self._reply, self._server.limits)
@@ -189,7 +181,7 @@ class Context(Asking[StateT]):
     def _send(self, message: Coroutine[Any, Any, None]) -> Awaitable[None]:
         return message if running_loop() is self._loop else self._send_from_thread(message)
 
-    def _send_from_thread(self, message: Coroutine[Any, Any, None]) -> _Done:
+    def _send_from_thread(self, message: Coroutine[Any, Any, None]) -> Done:
         self._check_thread(message)
         asyncio.run_coroutine_threadsafe(message, self._loop).result(_FROM_THREAD_S)
-        return _DONE
+        return DONE

@@ -109,12 +109,17 @@ class Speech:
         """Send a report, unless a later one was faster or the call is over (PRG-01)."""
         if progress > self._sent and not self._over:
             self._sent = progress
-            await self._reply.notify(_PROGRESS, message)
+            sent = self._reply.notify(_PROGRESS, message)
+            # It may wait for a client that does not read: encoded is enough of it.
+            del message
+            await sent
 
     async def send_log(self, message: Raw) -> None:
         """Send a log message, unless the call is over."""
         if not self._over:
-            await self._reply.notify(_LOG, message)
+            sent = self._reply.notify(_LOG, message)
+            del message
+            await sent
 
     async def end(self) -> None:
         """Say what is left to say, and nothing from then on."""

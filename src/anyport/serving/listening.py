@@ -15,6 +15,8 @@ from typing import Final
 from anyport.protocol.errors import LocalProtocolError
 
 _BACKLOG: Final = 2048
+_UNSENT: Final = 128 * 1024
+"""Bytes that the system takes for a peer beyond what the peer has room for; its own measure is megabytes."""
 
 _Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
 
@@ -75,6 +77,10 @@ def _listen_on(family: socket.AddressFamily, address: tuple[object, ...]) -> soc
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            # Connections inherit it. Without it a peer that stops reading costs megabytes of the system's memory, and
+            # nobody here notices before they are full.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         listening.bind(address)
         # Now, not when the server starts: with SO_REUSEADDR two may bind, but only one can listen.
         listening.listen(_BACKLOG)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import http
 import re
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
+from anyport.protocol.calls import DONE
 from anyport.protocol.errors import InternalError, McpError, RefusedRequest
 from anyport.protocol.exchange import JSON_HEADERS, Disconnected, HeaderList
 from anyport.protocol.jsonrpc import encode_error
@@ -26,19 +27,6 @@ _JSON_HEAD: Final = _STATUS[200] + b"".join(b"%b: %b\r\n" % field for field in J
 _UNFIT: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _NO_BODY: Final = frozenset({204, 304})
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class _Done:
-    """Something to await that is done."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        return _NOTHING
-
-    __iter__ = __await__
-
-
-_NOTHING: Final = (each for each in ())
-_DONE: Final = _Done()
 
 
 class EdgeExchange:
@@ -215,7 +203,7 @@ class EdgeExchange:
     def respond(self, status: int, headers: HeaderList, body: bytes) -> Awaitable[None]:
         """Send a complete answer; see `Exchange.respond`."""
         if self._lost:
-            return _DONE
+            return DONE
         if status == 200 and headers is JSON_HEADERS and self._keep_alive and not self._line.ending:
             head = _JSON_HEAD
         else:
@@ -231,13 +219,16 @@ class EdgeExchange:
         self._answered = True
         line.write(whole)
         line.answered(close=not self._keep_alive)
-        return _DONE
+        return DONE
 
     async def _respond_slowly(self, whole: bytes) -> None:
         """Send an answer of which not all may wait in the transport at once."""
         view = memoryview(whole)
         for start in range(0, len(whole), _PIECE):
-            await self._write(view[start : start + _PIECE])
+            if self._line.flow.write_paused:
+                await self._drain()
+            if not self._lost:
+                self._line.write(view[start : start + _PIECE])
         self._finish()
 
     async def start_stream(self, status: int, headers: HeaderList) -> None:
@@ -248,17 +239,21 @@ class EdgeExchange:
             self._keep_alive = False
         head = self._head(status, headers) + self._line.standing()
         # A stream is begun by what has an event for it: one write for both.
-        await self._join(head + (b"transfer-encoding: chunked\r\n\r\n" if self._is_chunked else b"\r\n"), at_once=False)
+        self._join(head + (b"transfer-encoding: chunked\r\n\r\n" if self._is_chunked else b"\r\n"), at_once=False)
 
     async def send(self, chunk: bytes) -> None:
         """Send a piece of the body; see `Exchange.send`."""
-        if chunk:
-            await self._join(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._is_chunked else chunk, at_once=True)
+        if not chunk:
+            return
+        if self._line.flow.write_paused:
+            # Before it is framed: a stream that waits has each event once.
+            await self._drain()
+        self._join(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._is_chunked else chunk, at_once=True)
 
     async def finish(self) -> None:
         """End the body; see `Exchange.finish`."""
         if self._is_chunked:
-            await self._join(b"0\r\n\r\n", at_once=False)
+            self._join(b"0\r\n\r\n", at_once=False)
         self._flush()
         self._finish()
 
@@ -291,19 +286,16 @@ class EdgeExchange:
             lines.append(b"connection: close\r\n")
         return b"".join(lines)
 
-    async def _write(self, data: bytes | memoryview) -> None:
-        if self._line.flow.write_paused and not self._lost:
-            await self._line.flow.drain()
+    async def _drain(self) -> None:
+        """Wait until the client reads, or is gone."""
         if not self._lost:
-            self._line.write(data)
+            await self._line.flow.drain()
 
-    async def _join(self, data: bytes, *, at_once: bool) -> None:
+    def _join(self, data: bytes, *, at_once: bool) -> None:
         """Write a piece of a stream: the first of a turn of the loop at once, the others together at its end.
 
         A write costs more than an event, and a client that waits for one has it as soon as before.
         """
-        if self._line.flow.write_paused and not self._lost:
-            await self._line.flow.drain()
         if self._lost:
             return
         if self._joined is None:

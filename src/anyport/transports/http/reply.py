@@ -7,7 +7,7 @@ from asyncio import current_task
 from collections.abc import Awaitable
 from typing import Final
 
-from anyport.protocol.calls import BackChannel
+from anyport.protocol.calls import DONE, BackChannel
 from anyport.protocol.exchange import STREAM_HEADERS, Exchange, HeaderList
 from anyport.protocol.jsonrpc import RequestId, ResultLike, encode_notification
 from anyport.protocol.limits import Limits
@@ -113,10 +113,11 @@ class HttpReply:
         """The way to ask the client something; ``None`` where there is none."""
         return None
 
-    async def notify(self, method: str, params: ResultLike) -> None:
+    def notify(self, method: str, params: ResultLike) -> Awaitable[None]:
         """Send a notification on the call's own stream, which starts with the first one (HTTP-08)."""
         if self._accepts[1] and not self._ended and not self.cancelled:
-            await self._send(encode_message(encode_notification(method, params)))
+            return self._send(encode_message(encode_notification(method, params)))
+        return DONE
 
     async def close_stream(self, retry_s: float) -> None:
         """End the stream, for the client to come back; a modern client could not."""
