@@ -9,8 +9,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar, Unpack, cast, overload
 
-from typing_extensions import TypedDict
-
 from anyport.protocol.calls import Call, Reply, Service
 from anyport.protocol.changes import LISTEN
 from anyport.protocol.errors import LocalProtocolError
@@ -23,7 +21,6 @@ from anyport.protocol.types import (
     PromptsCapability,
     ResourcesCapability,
     ServerCapabilities,
-    ToolAnnotations,
     ToolsCapability,
 )
 from anyport.protocol.types.json import JsonObject
@@ -47,7 +44,7 @@ from anyport.server.resources import Resources
 from anyport.server.rounds import Rounds
 from anyport.server.subscriptions import Subscriptions
 from anyport.server.threads import ThreadPool
-from anyport.server.tools import ToolOptions, Tools
+from anyport.server.tools import ToolArguments, ToolOptions, Tools
 
 if TYPE_CHECKING:
     from anyport.server.mounting import Mounts
@@ -57,22 +54,6 @@ if TYPE_CHECKING:
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 MiddlewareT = TypeVar("MiddlewareT", bound=Middleware)
-
-
-class ToolArguments(TypedDict, total=False):
-    """The options of `Server.tool`."""
-
-    name: str
-    title: str
-    description: str
-    annotations: ToolAnnotations
-    icons: Sequence[Icon]
-    meta: JsonObject
-    input_schema: JsonObject
-    structured_output: bool
-    timeout: float | None
-    max_concurrency: int | None
-    resumable: bool
 
 
 class Server(Authoring, Announcing, DirectCalls):
@@ -108,6 +89,7 @@ class Server(Authoring, Announcing, DirectCalls):
     Attributes:
         dependency_overrides: Functions that stand in for others in `Depends`, for tests: the one that is depended on,
             and the one to run.
+        named_store: The store, where one was named.
         context_type: Class of what functions receive by the annotation `Context`; a subclass may give it other words.
 
     Raises:
@@ -143,7 +125,8 @@ class Server(Authoring, Announcing, DirectCalls):
         self.name = name
         self.version = version
         self.limits = limits
-        self._store = store
+        self.named_store = store
+        self._own_store: Store | None = None
         self.dependency_overrides: dict[Callable[..., object], Callable[..., object]] = {}
         self.threads = ThreadPool(limits.sync_threads, limits.sync_queue)
         functions = Functions(self.threads, errors)
@@ -154,8 +137,10 @@ class Server(Authoring, Announcing, DirectCalls):
         self.subscriptions = Subscriptions(limits, self._capabilities, self.check_resource, bus, f"changes/{name}")
         sealer = Sealer(secrets_of(secret, os.environ.get("ANYPORT_SECRET")))
         self.rounds = Rounds(limits, sealer, bus, f"parked/{name}")
-        shared = () if store is None else (store, self.subscriptions)
-        self.lifespan = Lifespan(lifespan, self, (*shared, self.rounds), [self.rounds.drain], limits.drain_s)
+        parts = (self.subscriptions, self.rounds)
+        self.lifespan = Lifespan(lifespan, self, parts, [self.rounds.drain], limits.drain_s)
+        if store is not None:
+            self.lifespan.join(store)
         self.tools = Tools(self, functions, page_size, tool_timeout)
         self.resources = Resources(self, functions, page_size)
         self.prompts = Prompts(self, functions, page_size)
@@ -210,11 +195,19 @@ class Server(Authoring, Announcing, DirectCalls):
     @property
     def store(self) -> Store:
         """What outlives a request."""
-        if self._store is None:
+        if self.named_store is not None:
+            return self.named_store
+        if self._own_store is None:
             # Made here: a server that stays on stdio has no use for it.
-            self._store = importlib.import_module("anyport.serving.own_store").make_store(self.limits)
-            self.lifespan.join(self._store)
-        return self._store
+            own: Store = importlib.import_module("anyport.serving.own_store").make_store(self.limits)
+            self._own_store = own
+            self.lifespan.join(own)
+        return self._own_store
+
+    def share(self, make: Callable[[Limits], Store]) -> bool:
+        """Make ready for several processes; see `anyport.serving.application.Application.share`."""
+        # Loaded here: most servers are one process.
+        return importlib.import_module("anyport.server.sharing").share(self, make)
 
     async def __call__(self, call: Call, reply: Reply) -> ResultLike:
         """Answer a call: a server is a `Service`."""
@@ -350,9 +343,10 @@ class Server(Authoring, Announcing, DirectCalls):
                 ``socket``; or a list of them, all at once, in one process with one lifespan.
             **options: For ``http`` and ``sse``: ``host`` (default ``127.0.0.1``), ``port`` (default 8000), and the
                 options of `asgi`; ``sse_host`` and ``sse_port`` where the two are to be apart; ``plain_asgi`` to do
-                without the HTTP edge. For ``socket``:
-                ``socket_path``, or ``socket_port`` with ``socket_host`` (default ``127.0.0.1``), and ``socket_remote``
-                for one that other machines may reach. For ``stdio``: ``strict_stdout``.
+                without the HTTP edge. For ``http`` alone: ``workers``, a number of processes (see
+                `anyport.serving.application.RunOptions`), each with a lifespan. For ``socket``: ``socket_path``, or
+                ``socket_port`` with ``socket_host`` (default ``127.0.0.1``), and ``socket_remote`` for one that other
+                machines may reach. For ``stdio``: ``strict_stdout``.
 
         Raises:
             ValueError: A transport is unknown; the message lists the known ones.
@@ -367,7 +361,7 @@ class Server(Authoring, Announcing, DirectCalls):
 
         Args:
             transport: As for `run`.
-            **options: As for `run`.
+            **options: As for `run`, without ``workers``.
         """
         await importlib.import_module("anyport.serving.run").run_async(self, transport, options)
 

@@ -15,7 +15,7 @@ from anyport.protocol.errors import AnyportError
 from anyport.serving.application import Application, RunOptions
 from anyport.serving.plan import Plan, make_plan, socket_options
 from anyport.serving.run import run_on
-from anyport.serving.settings import TRANSPORTS, check_port, check_transports, read_settings
+from anyport.serving.settings import TRANSPORTS, check_port, check_transports, check_workers, read_settings
 from anyport.transports.stdio.stdout_guard import StdoutGuard
 
 T = TypeVar("T")
@@ -27,12 +27,13 @@ server.run() itself is served as this command line says, not as that call says.
 Without a transport it is stdio; several are served at once, by one process. Where this command line says nothing, the
 environment may: MCP_TRANSPORT, MCP_HOST, MCP_PORT and TRANSPORT, and after these ANYPORT_TRANSPORT, ANYPORT_HOST,
 ANYPORT_PORT, ANYPORT_PATH, ANYPORT_SSE_PATH, ANYPORT_MESSAGE_PATH, ANYPORT_MESSAGE_URL, ANYPORT_SOCKET,
-ANYPORT_ALLOWED_HOSTS, ANYPORT_ALLOWED_ORIGINS, ANYPORT_JSON_ONLY and ANYPORT_PLAIN_ASGI (1 or 0); what can be several
-is separated by commas. ANYPORT_SECRET is the secret of a server that was given none.
+ANYPORT_ALLOWED_HOSTS, ANYPORT_ALLOWED_ORIGINS, ANYPORT_WORKERS, ANYPORT_JSON_ONLY and ANYPORT_PLAIN_ASGI (1 or 0); what
+can be several is separated by commas. ANYPORT_SECRET is the secret of a server that was given none.
 
 examples:
   anyport run server.py
   anyport run server.py --http 8000
+  anyport run server.py --http 8000 --workers 4
   anyport run server.py --stdio --http :8000 --sse :8000 --socket /run/mcp.sock
   anyport run tools.py:search --http 0.0.0.0:8000 --allowed-host mcp.example.com
 """
@@ -89,6 +90,7 @@ def _parser() -> Parser:
     add("--allowed-origin", action="append", metavar="ORIGIN", help="an Origin that browsers may call from")
     add("--json-only", action="store_true", default=None, help="answer with one JSON body each, without streams")
     add("--plain-asgi", action="store_true", default=None, help="serve HTTP through uvicorn's ASGI alone: slower")
+    add("--workers", metavar="N", help="processes that serve Streamable HTTP (default: 1)")
     add("--json", action="store_true", help="report problems as JSON")
     return parser
 
@@ -142,6 +144,7 @@ def _options(given: argparse.Namespace, names: Sequence[str]) -> RunOptions:
         "allowed_origins": given.allowed_origin,
         "json_only": given.json_only,
         "plain_asgi": given.plain_asgi,
+        "workers": None if given.workers is None else check_workers(given.workers, "--workers"),
     }
     options.update(cast("RunOptions", {name: value for name, value in plain.items() if value is not None}))
     return options

@@ -99,6 +99,15 @@ class Sealer:
         """Whether nobody else can open what this one seals."""
         return self._is_random
 
+    def share(self) -> bool:
+        """Be one of several processes that are forked from this one: what they have in common includes the secret.
+
+        Returns:
+            Whether it is random: known to those processes, and to nobody after them.
+        """
+        random, self._is_random = self._is_random, False
+        return random
+
     @functools.cached_property
     def _by_id(self) -> dict[bytes, bytes]:
         return {_derive(secret, _KEY_ID, b"", b"anyport key id"): secret for secret in self._secrets}

@@ -129,8 +129,8 @@ class Lifespan:
         return self._is_held_open and self._holders == 1
 
     def join(self, part: Part) -> None:
-        """Add a part, which the next `start` starts."""
-        self._parts.append(part)
+        """Add a part that the others stand on: the next `start` starts it before them."""
+        self._parts.insert(0, part)
 
     async def start(self) -> None:
         """Start the parts and enter the lifespan, unless that was done before; concurrent callers wait for the first.

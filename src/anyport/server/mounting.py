@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
 from msgspec import Struct, structs
 
@@ -37,9 +37,13 @@ from anyport.server.lifespan import Lifespan
 from anyport.server.pages import Catalogue, Keys
 from anyport.server.prompts import Prompts, RegisteredPrompt
 from anyport.server.resources import RegisteredResource, RegisteredTemplate, Resources
+from anyport.server.rounds import Rounds
 from anyport.server.subscriptions import Subscriptions
 from anyport.server.threads import ThreadPool
 from anyport.server.tools import RegisteredTool, Tools
+
+if TYPE_CHECKING:
+    from anyport.stores.base import Store
 
 EntryT = TypeVar("EntryT")
 
@@ -63,6 +67,8 @@ class Mountable(Protocol):
     subscriptions: Subscriptions
     lifespan: Lifespan
     dispatcher: Dispatcher
+    named_store: Store | None
+    rounds: Rounds
     mounts: Mounts | None
 
     @property

@@ -48,6 +48,18 @@ class Rounds:
         """Return how many calls wait for an answer."""
         return 0 if self._parking is None else len(self._parking)
 
+    def share(self, bus: Bus) -> bool:
+        """Be one of several processes, forked from this one, which have its secret in common.
+
+        Args:
+            bus: Brings retries from one to another.
+
+        Returns:
+            Whether the secret is random, and so ends with them.
+        """
+        self._bus, self._parking = bus, None
+        return self._sealer.share()
+
     async def start(self) -> None:
         """Let the other processes reach what is parked here, where there is a bus."""
         if self._bus is not None:

@@ -121,6 +121,10 @@ class Subscriptions:
 
         return detach
 
+    def share(self, bus: Bus) -> None:
+        """Exchange changes over a bus from the next start on."""
+        self._bus = bus
+
     async def start(self) -> None:
         """Begin to exchange changes with the other processes, where there is a bus.
 

@@ -123,6 +123,10 @@ class ThreadPool:
         self._most = threads
         self._room = threads + queue
         self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, without the threads that there are: a process that is forked from this one does not have them."""
         # All of these under the lock, except that a job is taken without it.
         self._jobs: deque[_Job[object]] = deque()
         self._idle: list[threading.Lock] = []

@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
 from pydantic_core import ValidationError
+from typing_extensions import TypedDict
 
 from anyport.protocol.calls import Call, Reply
 from anyport.protocol.changes import TOOLS_CHANGED
@@ -52,6 +53,22 @@ class ToolOptions(Struct, frozen=True, kw_only=True):
     timeout: float | UnsetType | None = UNSET
     max_concurrency: int | None = None
     resumable: bool = False
+
+
+class ToolArguments(TypedDict, total=False):
+    """The options of `Server.tool`."""
+
+    name: str
+    title: str
+    description: str
+    annotations: ToolAnnotations
+    icons: Sequence[Icon]
+    meta: JsonObject
+    input_schema: JsonObject
+    structured_output: bool
+    timeout: float | None
+    max_concurrency: int | None
+    resumable: bool
 
 
 class RegisteredTool(Struct, frozen=True):

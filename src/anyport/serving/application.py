@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from typing_extensions import TypedDict
@@ -32,6 +32,20 @@ class Application(Protocol):
     @property
     def subscriptions(self) -> Changes:
         """Who is told what changes."""
+        ...
+
+    def share(self, make: Callable[[Limits], Store]) -> bool:
+        """Make ready for several processes, which are forked from this one.
+
+        Args:
+            make: Makes a store that they can share, with the bounds of these limits, where none was named.
+
+        Returns:
+            Whether the secret is random, and so ends with them.
+
+        Raises:
+            LocalProtocolError: The store that was named is of one process alone.
+        """
         ...
 
 
@@ -74,6 +88,12 @@ class RunOptions(HttpOptions, total=False):
         socket_remote: Other machines may connect to the TCP socket, which has no authentication; default no.
         plain_asgi: Serve HTTP through uvicorn's ASGI alone, without the edge: slower, and without deadlines for heads
             and bodies; default no.
+        workers: Processes that serve Streamable HTTP, from 1, the default, to 64; on POSIX systems, and with ``http``
+            alone. They share sessions, subscriptions and the answers of users by the server's store; where none is
+            named it is a file that ends with the server. What the author's code keeps in memory is of each process
+            alone; so are the limits of `Limits` that no store counts (``calls_per_address``,
+            ``calls_per_principal``, ``http_connections``, ``listens``, ``parked``, threads, bytes in flight) and what
+            the system limits for a process, such as open files: with N workers there is N times as much.
         strict_stdout: On stdio, a Python write to ``sys.stdout`` raises instead of going to stderr with a warning.
     """
 
@@ -86,4 +106,5 @@ class RunOptions(HttpOptions, total=False):
     socket_port: int
     socket_remote: bool
     plain_asgi: bool
+    workers: int
     strict_stdout: bool

@@ -59,6 +59,50 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return bound
 
 
+def listen_each(host: str, port: int, count: int) -> list[list[socket.socket]]:
+    """Bind and listen as `listen` does, for several processes on the same addresses.
+
+    On Linux each has sockets of its own, among which the system spreads connections (``SO_REUSEPORT``); elsewhere the
+    same option spreads nothing, and all share one socket for each address. The first is bound as if it were alone, so
+    that no port of somebody else's is shared, another server of ours and of the same user included.
+
+    Args:
+        host: As for `listen`.
+        port: As for `listen`.
+        count: Processes.
+
+    Returns:
+        The sockets of each.
+
+    Raises:
+        LocalProtocolError: As `listen`.
+        OSError: As `listen`.
+    """
+    first = listen(host, port)
+    found = [first]
+    while len(found) < count:
+        found.append(_beside(first) or first)
+    return found
+
+
+def _beside(first: list[socket.socket]) -> list[socket.socket] | None:
+    """Listen once more on the addresses of some sockets; ``None`` where connections would not be spread."""
+    if sys.platform != "linux":
+        return None
+    made: list[socket.socket] = []
+    try:
+        for each in first:
+            # After it was bound: from here on others of the same user may join it, if they insist as we do.
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            made.append(_listen_on(each.family, each.getsockname(), shared=True))
+    except OSError:
+        # Not every kernel that calls itself Linux lets a socket that listens be joined.
+        for each in made:
+            each.close()
+        return None
+    return made
+
+
 def _addresses(host: str, port: int) -> list[_Address]:
     found: dict[_Address, None] = {}
     for family, _, _, _, address in socket.getaddrinfo(
@@ -69,9 +113,11 @@ def _addresses(host: str, port: int) -> list[_Address]:
     return list(found)
 
 
-def _listen_on(family: socket.AddressFamily, address: tuple[object, ...]) -> socket.socket:
+def _listen_on(family: int, address: tuple[object, ...], *, shared: bool = False) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
+        if shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if os.name == "posix":
             # A port in TIME_WAIT is free; on Windows the same option would share one that is not.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from anyport.protocol.errors import LocalProtocolError
 from anyport.serving.application import HttpOptions, RunOptions
-from anyport.serving.settings import Settings, check_port
+from anyport.serving.settings import MAX_WORKERS, Settings, check_port
 
 _ADDRESS: Final = frozenset({"host", "port"})
 _GUARDS: Final = frozenset({"allowed_hosts", "allowed_origins"})
@@ -64,6 +64,7 @@ class Plan(Struct, frozen=True):
         socket: A Unix or TCP socket.
         options: Options of the HTTP endpoints.
         plain_asgi: See `RunOptions`.
+        workers: Processes that serve it.
     """
 
     stdio: bool = False
@@ -72,6 +73,7 @@ class Plan(Struct, frozen=True):
     socket: SocketPlace | None = None
     options: HttpOptions = HttpOptions()
     plain_asgi: bool = False
+    workers: int = 1
 
     @property
     def is_stdio_alone(self) -> bool:
@@ -90,8 +92,9 @@ def make_plan(names: Sequence[str], options: RunOptions, settings: Settings | No
     Raises:
         LocalProtocolError: An option goes with none of the transports, or a place is missing.
     """
+    workers = _workers(names, options, settings)
     known = frozenset[str]().union(*(_OPTIONS[name] for name in names))
-    foreign = sorted(set(options) - known)
+    foreign = sorted(set(options) - known - {"workers"})
     if foreign:
         said = f"The {names[0]} transport has no" if len(names) == 1 else f"None of {', '.join(names)} has"
         raise LocalProtocolError(f"{said} {', '.join(foreign)}")
@@ -105,7 +108,37 @@ def make_plan(names: Sequence[str], options: RunOptions, settings: Settings | No
         socket=_socket_place(names, whole) if "socket" in names else None,
         options=cast("HttpOptions", {name: value for name, value in kept.items() if name != "sse"}),
         plain_asgi=whole.get("plain_asgi", False),
+        workers=workers,
     )
+
+
+def _workers(names: Sequence[str], options: RunOptions, settings: Settings | None) -> int:
+    """Return how many processes there are to be.
+
+    Raises:
+        LocalProtocolError: There is no such number, or it does not go with the transports.
+    """
+    workers = options.get("workers")
+    if workers is None and settings is not None and {"http", "sse"} & set(names):
+        # What the environment says of HTTP is not about a server without it.
+        workers = settings.workers
+    if workers is None:
+        return 1
+    if type(workers) is not int or not 1 <= workers <= MAX_WORKERS:
+        raise LocalProtocolError(f"workers must be a number of processes from 1 to {MAX_WORKERS}; it is {workers!r}")
+    if workers > 1:
+        several = f"workers={workers} (--workers, ANYPORT_WORKERS)"
+        if "sse" in names or options.get("sse"):
+            raise LocalProtocolError(
+                f"{several} does not go with HTTP+SSE: a conversation is held by the process that has its stream, and"
+                " what its client posts may reach another one; serve http alone, or with one worker"
+            )
+        if others := [name for name in names if name != "http"]:
+            raise LocalProtocolError(
+                f"{several} goes with http alone, not with {' and '.join(others)}, which one process serves: run that"
+                " apart, or all of them with one worker"
+            )
+    return workers
 
 
 def _from_settings(settings: Settings | None, known: frozenset[str]) -> dict[str, object]:

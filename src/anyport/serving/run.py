@@ -47,11 +47,16 @@ async def run_async(application: Application, transport: str | Sequence[str] | N
 
     Raises:
         LocalProtocolError: Also where the file that calls this is being served by ``anyport run``, which would have to
-            wait for it inside of its own loop.
+            wait for it inside of its own loop; or where several workers are asked for.
     """
     if _instead is not None:
         raise LocalProtocolError('run_async belongs under `if __name__ == "__main__":`, where `anyport run` passes by')
     plan = _plan(transport, options)
+    if plan.workers > 1:
+        raise LocalProtocolError(
+            f"workers={plan.workers} (ANYPORT_WORKERS) goes with run alone: processes are forked before there is an"
+            " event loop, and run_async is called in one"
+        )
     if plan.is_stdio_alone:
         await serve_stdio(application, StdoutGuard.install(strict=plan.strict_stdout))
     else:
@@ -97,6 +102,8 @@ def run_on(application: Application, plan: Plan) -> None:
     """Serve an application as planned, whatever the environment says; see `run`."""
     if plan.is_stdio_alone:
         run_stdio(application, StdoutGuard.install(strict=plan.strict_stdout))
+    elif plan.workers > 1:
+        importlib.import_module("anyport.serving.workers").serve(application, plan)
     else:
         # Everything else is loaded here and nowhere before: a stdio server never needs it.
         importlib.import_module("anyport.serving.several").serve(application, plan)

@@ -15,6 +15,7 @@ ANYPORT_SECRET                          the secret of a server that names none; 
                                         newest first (`anyport.Server` reads it)
 ANYPORT_JSON_ONLY                       1 or true: every answer is one JSON body; 0 or false: not
 ANYPORT_PLAIN_ASGI                      1 or true: HTTP without the edge, through uvicorn's ASGI alone
+ANYPORT_WORKERS                         processes that serve Streamable HTTP
 ======================================  =======================================================
 
 An empty variable is as good as none. Several transports are separated by commas, or by plus signs.
@@ -33,6 +34,9 @@ from anyport.protocol.errors import AnyportError
 TRANSPORTS: Final = ("stdio", "http", "streamable-http", "sse", "socket")
 """What a server can be run on; the second and the third are one."""
 
+
+MAX_WORKERS: Final = 64
+"""Most processes of one server: far more than a machine has use for, and fewer than a port that was mistyped."""
 
 _SEPARATORS: Final = re.compile("[,+]")
 
@@ -60,6 +64,7 @@ class Settings(Struct, frozen=True):
         allowed_origins: ``Origin`` values that may call.
         json_only: Whether every answer is one JSON body.
         plain_asgi: Whether HTTP is served without the edge.
+        workers: Processes that serve Streamable HTTP.
     """
 
     transports: tuple[str, ...] = ()
@@ -74,6 +79,7 @@ class Settings(Struct, frozen=True):
     allowed_origins: tuple[str, ...] = ()
     json_only: bool | None = None
     plain_asgi: bool | None = None
+    workers: int | None = None
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -87,6 +93,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     transport_from, transport = _first(environment, "MCP_TRANSPORT", "TRANSPORT", "ANYPORT_TRANSPORT")
     port_from, port = _first(environment, "MCP_PORT", "ANYPORT_PORT")
+    workers = _first(environment, "ANYPORT_WORKERS")[1]
     return Settings(
         transports=check_transports(_SEPARATORS.split(transport or ""), transport_from),
         host=_first(environment, "MCP_HOST", "ANYPORT_HOST")[1],
@@ -100,6 +107,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allowed_origins=_list(environment, "ANYPORT_ALLOWED_ORIGINS"),
         json_only=_flag(environment, "ANYPORT_JSON_ONLY"),
         plain_asgi=_flag(environment, "ANYPORT_PLAIN_ASGI"),
+        workers=None if workers is None else check_workers(workers, "ANYPORT_WORKERS"),
     )
 
 
@@ -144,6 +152,21 @@ def check_port(text: str, origin: str = "port") -> int:
     if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535:
         return int(text)
     raise SettingError(f"{origin}: a port is a number from 0 to 65535, not {text[:80]!r}")
+
+
+def check_workers(text: str, origin: str = "workers") -> int:
+    """Return a number of processes.
+
+    Args:
+        text: As it was given.
+        origin: Where it was given, for the message.
+
+    Raises:
+        SettingError: It is no number from 1 to `MAX_WORKERS`.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_WORKERS:
+        return int(text)
+    raise SettingError(f"{origin}: a number of processes from 1 to {MAX_WORKERS}, not {text[:80]!r}")
 
 
 def _first(environment: Mapping[str, str], *names: str) -> tuple[str, str | None]:

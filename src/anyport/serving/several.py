@@ -7,7 +7,7 @@ import contextlib
 import gc
 import importlib
 import logging
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from pathlib import Path
 from socket import socket
 from typing import Final, Protocol
@@ -25,13 +25,16 @@ from anyport.transports.stdio.stdout_guard import StdoutGuard
 
 logger = logging.getLogger("anyport.serving")
 
-_ANSWERING_S: Final = 2.0
+ANSWERING_S: Final = 2.0
 """Seconds after the limit ``drain_s`` for the last answers, the author's lifespan, and the end of the process."""
 _ORPHANED_S: Final = 1.5
 _HURRIED_S: Final = 0.1
 _FLUSH_S: Final = 0.5
 """Seconds in which the last answers may leave."""
-_LIFESPAN_FAILED: Final = 3
+LIFESPAN_FAILED: Final = 3
+"""Exit status of a server whose lifespan could not be started."""
+
+Hear = Callable[[Callable[[], None], float], contextlib.AbstractContextManager[Heard]]
 
 
 class Front(Protocol):
@@ -66,16 +69,33 @@ def serve(application: Application, plan: Plan) -> None:
             failed.
         LocalProtocolError: An option makes no sense.
     """
-    with (
-        _life(application, plan) as (life, heard),
-        contextlib.ExitStack() as late,
-        asyncio.Runner(loop_factory=loops.new_event_loop) as runner,
-    ):
+    with _life(application, plan) as (life, heard):
+        _run(life, heard)
+
+
+def serve_bound(application: Application, fronts: Sequence[Front], hear: Hear) -> None:
+    """Serve an application as `serve` does, on ways in that were bound before this process was forked.
+
+    Args:
+        application: What is served.
+        fronts: The ways in.
+        hear: What may end it: takes what starts the end, and the seconds from then in which the process has ended.
+
+    Raises:
+        SystemExit: With status 3: the lifespan failed.
+    """
+    life = _Life(application, fronts, children=False)
+    with hear(life.stop, application.limits.drain_s + ANSWERING_S) as heard:
+        _run(life, heard)
+
+
+def _run(life: _Life, heard: Heard) -> None:
+    with contextlib.ExitStack() as late, asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
         try:
             runner.run(life.live(heard, late, own=True))
         except BaseException:
             if life.failed:
-                raise SystemExit(_LIFESPAN_FAILED) from None
+                raise SystemExit(LIFESPAN_FAILED) from None
             raise
 
 
@@ -97,7 +117,7 @@ def _life(application: Application, plan: Plan) -> Generator[tuple[_Life, Heard]
         life = _Life(application, _make_fronts(application, plan, guard, stack), children=plan.stdio)
         if guard is not None:
             stack.enter_context(ParentWatch(guard.parent, life.orphaned))
-        within_s = application.limits.drain_s + _ANSWERING_S
+        within_s = application.limits.drain_s + ANSWERING_S
         yield life, stack.enter_context(end_on_signals(life.stop, within_s, children=plan.stdio))
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Final
@@ -22,19 +22,70 @@ Heard = Callable[[], AbstractContextManager[None]]
 """To be entered inside a running event loop that may have taken the wake-up descriptor for itself."""
 
 
-@contextlib.contextmanager
-def end_on_signals(
-    stop: Callable[[], object], within_s: float, *, children: bool = False
-) -> Generator[Heard, None, None]:
-    """Call ``stop`` on SIGINT and SIGTERM, and see to it that the process then ends.
+class Ending:
+    """The end of this process: begun once, hurried by whoever loses patience, and over in time.
 
     A tool may block the loop, or a thread of the author's may never return: a timer ends the process all the same.
-    Signals can be handled in the main thread only; elsewhere this does nothing.
+
+    Args:
+        stop: Starts the end; the second time, hurries it.
+        within_s: Seconds from the beginning in which the process has ended. In a hurry it is 0.6 at most.
+        children: End the processes that this one has started, too, when the time is up.
+    """
+
+    def __init__(self, stop: Callable[[], object], within_s: float, *, children: bool = False) -> None:
+        self._stop = stop
+        self._within_s = within_s
+        self._children = children
+        self._lock = threading.Lock()
+        self._has_begun = False
+
+    def begin(self) -> bool:
+        """Begin; from any thread. The result tells whether this was the first time: any other changes nothing."""
+        with self._lock:
+            if self._has_begun:
+                return False
+            self._has_begun = True
+        self._act(self._within_s)
+        return True
+
+    def hurry(self) -> None:
+        """End without waiting."""
+        self.begin()
+        self._act(min(self._within_s, _IMPATIENT_S))
+
+    def go_on(self) -> None:
+        """Begin, or hurry what has begun."""
+        if not self.begin():
+            self.hurry()
+
+    def _act(self, seconds: float) -> None:
+        ExitTimer(seconds, children=self._children)
+        self._stop()
+
+
+def end_on_signals(
+    stop: Callable[[], object], within_s: float, *, children: bool = False
+) -> AbstractContextManager[Heard]:
+    """Call ``stop`` on SIGINT and SIGTERM, and see to it that the process then ends; see `Ending` and `hear`.
 
     Args:
         stop: Starts the end. Called once per signal, on a thread.
         within_s: Seconds from the first signal in which the process has ended. After a second one it is 0.6 at most.
         children: End the processes that this one has started, too, when the time is up.
+    """
+    return hear(Ending(stop, within_s, children=children).go_on, _SIGNALS)
+
+
+@contextlib.contextmanager
+def hear(act: Callable[[], object], numbers: Collection[int]) -> Generator[Heard, None, None]:
+    """Do something on signals, whatever the author's code is doing.
+
+    Signals can be handled in the main thread only; elsewhere this does nothing.
+
+    Args:
+        act: Called once per signal, on a thread.
+        numbers: The signals.
 
     Yields:
         What keeps signals heard inside an event loop that was started later than this.
@@ -42,8 +93,8 @@ def end_on_signals(
     if threading.current_thread() is not threading.main_thread():
         yield contextlib.nullcontext
         return
-    ears = _Ears(stop, within_s, children=children)
-    handlers = {number: signal.signal(number, ears.handle) for number in _SIGNALS}
+    ears = _Ears(act, numbers)
+    handlers = {number: signal.signal(number, ears.handle) for number in numbers}
     try:
         with ears.open():
             yield ears.open
@@ -64,10 +115,9 @@ class _Ears:
     nobody has taken the wake-up descriptor away.
     """
 
-    def __init__(self, stop: Callable[[], object], within_s: float, *, children: bool) -> None:
-        self._stop = stop
-        self._within_s = within_s
-        self._children = children
+    def __init__(self, act: Callable[[], object], numbers: Collection[int]) -> None:
+        self._act = act
+        self._numbers = numbers
         self._ours, self._told = socket.socketpair()
         self._told.settimeout(0)
         self._before = -1
@@ -100,8 +150,8 @@ class _Ears:
         from_c, from_python = 0, 0
         while numbers := self._ours.recv(64):
             for number in numbers:
-                from_c += number in _SIGNALS
-                from_python += number - _FROM_PYTHON in _SIGNALS
+                from_c += number in self._numbers
+                from_python += number - _FROM_PYTHON in self._numbers
                 if number < _FROM_PYTHON:
                     self._tell_on(number)
             # Most signals are told twice.
@@ -109,12 +159,11 @@ class _Ears:
                 self.signals += 1
                 self._act()
 
-    def _act(self) -> None:
-        seconds = self._within_s if self.signals == 1 else min(self._within_s, _IMPATIENT_S)
-        ExitTimer(seconds, children=self._children)
-        self._stop()
-
     def _tell_on(self, number: int) -> None:
         if self._before not in (-1, self._told.fileno()):
             with contextlib.suppress(OSError):
                 os.write(self._before, bytes([number]))
+
+
+def pass_over(number: int, frame: FrameType | None) -> None:
+    """Do nothing on a signal; unlike ``SIG_IGN`` this is not inherited by programs that a process starts."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator
 from typing import ClassVar, Final, cast
 
 import uvicorn
@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from anyport.protocol.limits import Limits
 from anyport.serving.application import Application, HttpOptions
 from anyport.serving.asgi import AsgiApp
-from anyport.serving.listening import listen, say, url_of
+from anyport.serving.listening import listen_each, say, url_of
 from anyport.serving.plan import HttpPlace
 from anyport.transports.http.edge import Edge
 from anyport.transports.http.edge_seam import missing_of_seam
@@ -58,12 +58,10 @@ class _PlainConnection(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that says where it listens and leaves signals to others."""
+    """A uvicorn server that tells when it listens, and leaves signals to others."""
 
-    def __init__(self, config: uvicorn.Config, name: str, paths: Sequence[str]) -> None:
+    def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._name = name
-        self._paths = paths
         self.listening = asyncio.Event()
 
     @contextlib.contextmanager
@@ -72,11 +70,8 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say where."""
+        """Start, and tell."""
         await super().startup(sockets)
-        for listening in sockets or []:
-            for path in self._paths:
-                say(f"anyport: {self._name} serves MCP at {url_of(listening, path)}")
         self.listening.set()
 
     def cut(self) -> None:
@@ -94,18 +89,20 @@ class HttpFront:
     Args:
         application: What is served.
         app: Its endpoints.
-        sockets: What listens.
         plain_asgi: See `RunOptions`.
+        quiet: Somebody else says where it is served.
 
     Attributes:
         sockets: What listens.
     """
 
     def __init__(
-        self, application: Application, app: AsgiApp, sockets: list[socket.socket], *, plain_asgi: bool = False
+        self, application: Application, app: AsgiApp, *, plain_asgi: bool = False, quiet: bool = False
     ) -> None:
+        self._name = application.name
         self._app = app
-        self.sockets = sockets
+        self._quiet = quiet
+        self.sockets: list[socket.socket] = []
         self._task: asyncio.Task[None] | None = None
         config = uvicorn.Config(
             app,
@@ -118,7 +115,7 @@ class HttpFront:
             # A number of seconds for `call_later`, whatever the annotation says.
             timeout_keep_alive=cast("int", application.limits.keep_alive_s),
         )
-        self._server = _Server(config, application.name, app.paths)
+        self._server = _Server(config)
 
     @property
     def connections(self) -> Collection[asyncio.Protocol]:
@@ -134,6 +131,14 @@ class HttpFront:
         listening.cancel()
         if self._task.done():
             self._task.result()
+        if not self._quiet:
+            self.announce()
+
+    def announce(self) -> None:
+        """Say where it is served."""
+        for listening in self.sockets:
+            for path in self._app.paths:
+                say(f"anyport: {self._name} serves MCP at {url_of(listening, path)}")
 
     async def ended(self) -> None:
         """Wait until uvicorn fails; it does not end by itself."""
@@ -169,6 +174,27 @@ class HttpFront:
             self._task.result()
 
 
+def make_front(
+    application: Application, place: HttpPlace, options: HttpOptions, *, plain_asgi: bool = False, quiet: bool = False
+) -> HttpFront:
+    """Make what serves HTTP at an address, which is still to be bound.
+
+    Args:
+        application: What is served.
+        place: Which transports.
+        options: Those of the endpoints.
+        plain_asgi: See `RunOptions`.
+        quiet: See `HttpFront`.
+
+    Raises:
+        LocalProtocolError: An option makes no sense.
+    """
+    whole: HttpOptions = {**options}
+    whole["sse"] = place.sse
+    app = AsgiApp(application, streamable=place.streamable, **whole)
+    return HttpFront(application, app, plain_asgi=plain_asgi, quiet=quiet)
+
+
 @contextlib.contextmanager
 def bind(
     application: Application, place: HttpPlace, options: HttpOptions, *, plain_asgi: bool = False
@@ -185,18 +211,35 @@ def bind(
         SystemExit: With a line that says why the address cannot be listened on (status 1).
         LocalProtocolError: An option makes no sense.
     """
-    whole: HttpOptions = {**options}
-    whole["sse"] = place.sse
-    app = AsgiApp(application, streamable=place.streamable, **whole)
+    front = make_front(application, place, options, plain_asgi=plain_asgi)
+    with bound(place, 1) as (front.sockets,):
+        yield front
+
+
+@contextlib.contextmanager
+def bound(place: HttpPlace, count: int) -> Generator[list[list[socket.socket]]]:
+    """Listen at an address, for one process or several, until the context ends.
+
+    Args:
+        place: Where.
+        count: How many processes; see `listen_each`.
+
+    Yields:
+        The sockets of each.
+
+    Raises:
+        SystemExit: With a line that says why the address cannot be listened on (status 1).
+    """
     try:
-        sockets = listen(place.host, place.port)
+        found = listen_each(place.host, place.port, count)
     except OSError as error:
         raise SystemExit(f"anyport: cannot listen on {place.host}:{place.port}: {error.strerror or error}") from None
     try:
-        yield HttpFront(application, app, sockets, plain_asgi=plain_asgi)
+        yield found
     finally:
-        for listening in sockets:
-            listening.close()
+        for sockets in found:
+            for listening in sockets:
+                listening.close()
 
 
 def _connections(app: AsgiApp, limits: Limits, *, plain: bool) -> type[asyncio.Protocol]:
