@@ -22,6 +22,23 @@ STREAM_HEADERS: Final[HeaderList] = [
 ]
 
 
+class HeadNotes:
+    """What was found out about a head, for the next request that has the same one, byte for byte.
+
+    Attributes:
+        local: Address that the request came in on with which the head was admitted.
+        accepts: Whether JSON and whether an event stream may be answered; ``None`` while the head is not admitted.
+        mirrored: Method, name and version of a body that the header mirror was found equal to; ``None`` for none.
+    """
+
+    __slots__ = ("accepts", "local", "mirrored")
+
+    def __init__(self) -> None:
+        self.local: str | None = None
+        self.accepts: tuple[bool, bool] | None = None
+        self.mirrored: tuple[str, str | None, str] | None = None
+
+
 class Exchange(Protocol):
     """One HTTP request and its answer.
 
@@ -34,6 +51,7 @@ class Exchange(Protocol):
         local: Address that the request came in on, ``None`` where there is none.
         principal: Who was authenticated before the request came here, ``None`` for nobody. What a caller may use, and
             how much of it, is decided by this alone.
+        notes: What is kept with a head that is remembered; ``None`` for a head that is read anew each time.
     """
 
     method: str
@@ -42,6 +60,7 @@ class Exchange(Protocol):
     peer: str | None
     local: str | None
     principal: str | None
+    notes: HeadNotes | None
 
     @property
     def root(self) -> str:

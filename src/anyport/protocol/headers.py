@@ -175,6 +175,25 @@ def check_headers(headers: Mapping[str, str], method: str, params: JsonObject) -
             _compare_encoded("Mcp-Name", sent, name)
 
 
+def mirrored_by(method: str, params: JsonObject) -> tuple[str, str | None, str] | None:
+    """Return all that `check_headers` looks at in a body, for a request that passes it often.
+
+    Args:
+        method: Method in the body.
+        params: Parameters in the body.
+
+    Returns:
+        Method, name and version; ``None`` for a body without a version, or with a name that is no string.
+    """
+    meta = params.get("_meta")
+    version = meta.get(META_VERSION) if isinstance(meta, dict) else None
+    field = NAME_FIELDS.get(method)
+    name = None if field is None else params.get(field)
+    if isinstance(version, str) and (name is None or isinstance(name, str)):
+        return method, name, version
+    return None
+
+
 def check_parameters(headers: Mapping[str, str], arguments: JsonValue, parameters: tuple[HeaderParameter, ...]) -> None:
     """Check a tool's mirrored parameters against the arguments (HDR-07, HDR-10, HDR-14).
 

@@ -16,6 +16,7 @@ from anyport.serving.application import Application
 from anyport.transports.callers import Callers
 from anyport.transports.http.asgi import AsgiExchange, Receive, Scope, Send, respond
 from anyport.transports.http.endpoint import Endpoint
+from anyport.transports.http.fields import KnownFields
 from anyport.transports.sse.server import DEFAULT_MESSAGE_PATH, DEFAULT_SSE_PATH, SseEndpoint
 
 logger = logging.getLogger("anyport.serving")
@@ -67,6 +68,7 @@ class AsgiApp:
     ) -> None:
         self._application = application
         self._limits = application.limits
+        self._known_fields = KnownFields(application.limits.header_bytes)
         self._routes: dict[str, _Handle] = {}
         guard = HostGuard(allowed_hosts, allowed_origins)
         callers = Callers(application.limits)
@@ -111,7 +113,7 @@ class AsgiApp:
             if self._started_on is not asyncio.get_running_loop() and not self.endpoint.draining:
                 await self._start_late(send)
             try:
-                exchange = AsgiExchange(scope, receive, send, self._limits)
+                exchange = AsgiExchange(scope, receive, send, self._limits, self._known_fields)
             except McpError as error:
                 await _refuse(send, error)
                 return

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from anyport import Context, Server
 from anyport.errors import McpError
 from anyport.protocol.limits import Limits
-from anyport.transports.http.asgi import AsgiExchange, read_headers
+from anyport.transports.http.asgi import AsgiExchange
+from anyport.transports.http.fields import KnownFields, read_headers
 from tests.drivers.asgi import Event, Receive, Send, call, start, usual_headers
 
 _NAMES = st.sampled_from([b"x-a", b"x-b", b"accept", b"cookie", b"via", b"x-\xe9"])
@@ -58,7 +59,7 @@ def test_where_a_request_comes_from(
         raise AssertionError
 
     scope: dict[str, object] = {"method": "POST", "path": "/", "headers": [], "client": client, "server": server}
-    exchange = AsgiExchange(scope, receive, send, Limits())
+    exchange = AsgiExchange(scope, receive, send, Limits(), KnownFields(65_536))
     assert (exchange.peer, exchange.local) == (peer, local)
 
 

@@ -14,6 +14,7 @@ from anyport.protocol.types.json import JsonObject
 from anyport.security.guards import HostGuard
 from anyport.serving.asgi import AsgiApp
 from anyport.transports.http.asgi import AsgiExchange, Receive, Scope, Send
+from anyport.transports.http.fields import KnownFields
 from anyport.transports.sse.server import SseEndpoint
 from tests.drivers.asgi import WAIT, Event, initialize, legacy, post, start, text_of
 from tests.drivers.sse import SseClient
@@ -46,7 +47,7 @@ class Named:
         self.endpoint = SseEndpoint(make_server(limits).service, limits, HostGuard())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = AsgiExchange(scope, receive, send, self.limits)
+        exchange = AsgiExchange(scope, receive, send, self.limits, KnownFields(self.limits.header_bytes))
         serve = self.endpoint.converse if scope["path"] == "/sse" else self.endpoint.receive
         exchange.principal = exchange.headers.get("x-name")
         await serve(exchange)

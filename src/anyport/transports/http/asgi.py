@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from anyport.protocol.errors import RefusedRequest
-from anyport.protocol.exchange import Disconnected, HeaderList
+from anyport.protocol.exchange import Disconnected, HeaderList, HeadNotes
 from anyport.protocol.limits import Limits
-from anyport.transports.http.fields import read_headers, too_large, too_slow
+from anyport.transports.http.fields import KnownFields, too_large, too_slow
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -27,10 +27,11 @@ class AsgiExchange:
         scope: The ASGI scope; `PRINCIPAL` in it says who calls.
         receive: Takes events from the server.
         send: Gives events to the server.
-        limits: Bounds on header fields, and on the time that the body takes.
+        limits: Bounds on the time that the body takes.
+        known: Reads the header fields.
 
     Raises:
-        McpError: The header fields are refused; see `read_headers`.
+        McpError: The header fields are refused; see `KnownFields.read`.
     """
 
     __slots__ = (
@@ -43,12 +44,13 @@ class AsgiExchange:
         "headers",
         "local",
         "method",
+        "notes",
         "path",
         "peer",
         "principal",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits, known: KnownFields) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -62,7 +64,9 @@ class AsgiExchange:
         # A server on a Unix socket reports its path and no port: nothing that a browser could name.
         self.local: str | None = server[0] if server and server[1] is not None else None
         self.principal: str | None = scope.get(PRINCIPAL)
-        self.headers: Mapping[str, str] = read_headers(scope["headers"], limits.header_bytes)
+        self.headers: Mapping[str, str]
+        self.notes: HeadNotes | None
+        self.headers, self.notes = known.read(scope["headers"])
 
     @property
     def root(self) -> str:

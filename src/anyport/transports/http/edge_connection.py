@@ -108,6 +108,11 @@ class EdgeConnection(asyncio.Protocol):
         """See `Line.standing`."""
         return self._grounds.standing()
 
+    def json_head(self) -> bytes:
+        """See `Line.json_head`."""
+        grounds = self._grounds
+        return grounds.json_head if grounds.state.default_headers is grounds.standing_fields else grounds.make_head()
+
     # --- what the transport tells -------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

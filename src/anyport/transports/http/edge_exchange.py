@@ -23,7 +23,6 @@ _PIECE: Final = 128 * 1024
 _JOINED: Final = 32 * 1024
 """Bytes of a stream that wait for the end of a turn of the loop, at most."""
 _STATUS: Final = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in http.HTTPStatus}
-_JSON_HEAD: Final = _STATUS[200] + b"".join(b"%b: %b\r\n" % field for field in JSON_HEADERS)
 _UNFIT: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _NO_BODY: Final = frozenset({204, 304})
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -58,6 +57,7 @@ class EdgeExchange:
         self.method = route.head.method
         self.path = route.target.path
         self.headers = route.headers
+        self.notes = route.notes
         self.peer = line.peer
         self.local = line.local
 
@@ -204,16 +204,15 @@ class EdgeExchange:
         """Send a complete answer; see `Exchange.respond`."""
         if self._lost:
             return DONE
-        if status == 200 and headers is JSON_HEADERS and self._keep_alive and not self._line.ending:
-            head = _JSON_HEAD
-        else:
-            head = self._head(status, headers)
-        length = b"" if status in _NO_BODY else b"content-length: %d\r\n" % len(body)
-        if self.method == "HEAD":
-            body = b""
         line = self._line
         self._started = True
-        whole = b"".join((head, line.standing(), length, b"\r\n", body))
+        if headers is JSON_HEADERS and status == 200 and self._keep_alive and not line.ending and self.method == "POST":
+            whole = b"%b%d\r\n\r\n%b" % (line.json_head(), len(body), body)
+        else:
+            head = self._head(status, headers)
+            length = b"" if status in _NO_BODY else b"content-length: %d\r\n" % len(body)
+            content = b"" if self.method == "HEAD" else body
+            whole = b"".join((head, line.standing(), length, b"\r\n", content))
         if len(whole) > _PIECE:
             return self._respond_slowly(whole)
         self._answered = True

@@ -13,6 +13,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.server import ServerState
 
 from anyport.protocol.errors import McpError
+from anyport.protocol.exchange import JSON_HEADERS, HeadNotes
 from anyport.protocol.limits import Limits
 from anyport.transports.http.edge_heads import Head, Memory, Route, check_head, read_target
 from anyport.transports.http.edge_line import Fields, Handle
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
 
+_JSON_HEAD: Final = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % field for field in JSON_HEADERS)
 _RESERVE: Final = 64
 """Files that a process opens beside its connections."""
 
@@ -50,6 +52,8 @@ class Grounds:
         most_connections: So many may be open at a time.
         steps: Begins their work.
         memory: Heads that were read.
+        standing_fields: Header fields that every answer had at the last look.
+        json_head: See `Line.json_head`; made of `standing_fields`.
         idle_s: Seconds from the time of the sweep to the deadline of a silent connection.
     """
 
@@ -77,8 +81,8 @@ class Grounds:
         self.memory = Memory()
         self.idle_s = limits.keep_alive_s + sweep.period
         self.most_connections = min(limits.http_connections, open_files() - _RESERVE)
-        self._fields: Fields = []
-        self._standing = b""
+        self.standing_fields: Fields = []
+        self._standing = self.json_head = b""
 
     def route(self, head: Head) -> Route:
         """Return everything that a head decides.
@@ -95,7 +99,7 @@ class Grounds:
             headers = MappingProxyType(read_headers(head.fields, self.limits.header_bytes))
         except McpError as error:
             return Route(head, target, handle, {}, problem=error)
-        return Route(head, target, handle, headers, forwarded="x-forwarded-for" in headers)
+        return Route(head, target, handle, headers, forwarded="x-forwarded-for" in headers, notes=HeadNotes())
 
     @property
     def app(self) -> ASGI3Application:
@@ -104,12 +108,16 @@ class Grounds:
 
     def standing(self) -> bytes:
         """Return the header fields that every answer has, encoded."""
-        fields = self.state.default_headers
-        if fields is not self._fields:
-            # uvicorn makes them anew each second.
-            self._fields = fields
-            self._standing = b"".join(b"%b: %b\r\n" % field for field in fields)
+        if self.state.default_headers is not self.standing_fields:
+            self.make_head()
         return self._standing
+
+    def make_head(self) -> bytes:
+        """Encode the fields that every answer has, which uvicorn makes anew each second; return `Line.json_head`."""
+        self.standing_fields = fields = self.state.default_headers
+        self._standing = b"".join(b"%b: %b\r\n" % field for field in fields)
+        self.json_head = b"%b%bcontent-length: " % (_JSON_HEAD, self._standing)
+        return self.json_head
 
     async def client_of(self, client: tuple[str, int] | None, fields: Fields) -> str | None:
         """Return the address of a client, or of the one that it names if it is a proxy that may be believed.

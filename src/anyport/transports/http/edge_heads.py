@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import httptools
 
 from anyport.protocol.errors import McpError, RefusedRequest
+from anyport.protocol.exchange import HeadNotes
 from anyport.protocol.limits import Limits
 from anyport.transports.http.edge_line import Fields, Handle
 from anyport.transports.http.fields import CLOSE
@@ -70,6 +71,7 @@ class Route(NamedTuple):
         headers: Header fields by name.
         problem: Why there are none.
         forwarded: A proxy says whom it speaks for.
+        notes: What whoever answers has found out about the head.
     """
 
     head: Head
@@ -78,6 +80,7 @@ class Route(NamedTuple):
     headers: Mapping[str, str]
     problem: McpError | None = None
     forwarded: bool = False
+    notes: HeadNotes | None = None
 
 
 NO_HEAD: Final = Head("GET", b"", "1.1", [], keep_alive=False)

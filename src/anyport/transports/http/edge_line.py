@@ -52,6 +52,10 @@ class Line(Protocol):
         """Return the header fields that every answer has, encoded."""
         ...
 
+    def json_head(self) -> bytes:
+        """Return the head of what most answers are, HTTP 200 and JSON, up to the number of its ``Content-Length``."""
+        ...
+
     def write(self, data: bytes | memoryview) -> None:
         """Send bytes."""
         ...

@@ -15,7 +15,7 @@ from anyport.protocol.changes import LISTEN, Changes
 from anyport.protocol.eras import http_era
 from anyport.protocol.errors import ENDED, Busy, Draining, InternalError, McpError, RefusedRequest, UnsupportedVersion
 from anyport.protocol.exchange import JSON_HEADERS, Disconnected, Exchange
-from anyport.protocol.headers import VERSION, check_headers
+from anyport.protocol.headers import VERSION, check_headers, mirrored_by
 from anyport.protocol.jsonrpc import (
     ErrorResponse,
     Notification,
@@ -135,7 +135,7 @@ class Endpoint:
     # --- POST ---------------------------------------------------------------------------------------------------------
 
     def _admit(self, exchange: Exchange) -> Accepts:
-        """Check where a request comes from and what it is written in; clients send few different combinations.
+        """Check where a request comes from and what it is written in, once for each head that is remembered.
 
         Returns:
             Which forms of an answer the client takes.
@@ -143,6 +143,16 @@ class Endpoint:
         Raises:
             RefusedRequest: It is refused.
         """
+        notes = exchange.notes
+        if notes is None:
+            return self._look_up(exchange)
+        if notes.accepts is None or notes.local != exchange.local:
+            notes.accepts = self._look_up(exchange)
+            notes.local = exchange.local
+        return notes.accepts
+
+    def _look_up(self, exchange: Exchange) -> Accepts:
+        """Do the checks of `_admit`; clients send few different combinations."""
         get = exchange.headers.get
         key = (
             get("host"), get("origin"), exchange.local, get("content-type"), get("accept"), get("content-encoding"),
@@ -193,8 +203,7 @@ class Endpoint:
             if message.method != LISTEN:
                 # Listen streams have limits of their own.
                 self._callers.admit(exchange.principal, exchange.peer)
-            if http_era(message, headers) == "modern":
-                check_headers(headers, message.method, message.params)
+            if _is_modern(exchange, message):
                 carrier = Carrier(transport="http", headers=headers, principal=exchange.principal)
                 return bind_modern(message, carrier)
             return message
@@ -261,6 +270,24 @@ class Endpoint:
 
 def _draining() -> Draining:
     return Draining("The server is shutting down")
+
+
+def _is_modern(exchange: Exchange, request: Request) -> bool:
+    """Tell whether a request is a modern one, whose header fields then say what its body says.
+
+    Raises:
+        HeaderMismatch: They do not.
+    """
+    notes = exchange.notes
+    mirrored = mirrored_by(request.method, request.params)
+    if notes is not None and mirrored is not None and notes.mirrored == mirrored:
+        return True
+    if http_era(request, exchange.headers) == "legacy":
+        return False
+    check_headers(exchange.headers, request.method, request.params)
+    if notes is not None:
+        notes.mirrored = mirrored
+    return True
 
 
 def _check_notification(message: Notification, headers: Mapping[str, str]) -> None:

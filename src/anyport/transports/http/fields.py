@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from anyport.protocol.errors import HeaderMismatch, RefusedRequest
+from anyport.protocol.exchange import HeadNotes
 
 CLOSE: Final = ((b"connection", b"close"),)
 """Fields of an answer after which the connection cannot go on."""
@@ -19,6 +21,51 @@ _SINGLE: Final = frozenset(
     {"host", "origin", "content-type", "content-length", "content-encoding", "authorization", "mcp-session-id"}
 )
 """Fields that decide something, and of which two readers could take different ones."""
+
+
+_LONGEST: Final = 2048
+_MOST: Final = 512
+"""Sets of fields that are kept, and bytes of each."""
+
+
+class KnownFields:
+    """Header fields that were read before: clients send few different sets, over and over (ADR 0057).
+
+    Args:
+        limit: As for `read_headers`.
+    """
+
+    __slots__ = ("_known", "_limit")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._known: dict[tuple[tuple[bytes, bytes], ...], tuple[Mapping[str, str], HeadNotes]] = {}
+
+    def read(self, fields: Iterable[tuple[bytes, bytes]]) -> tuple[Mapping[str, str], HeadNotes | None]:
+        """Return header fields by name, and the notes that are kept with them.
+
+        Args:
+            fields: Names in lower case with their values.
+
+        Raises:
+            McpError: As `read_headers`.
+        """
+        whole = tuple(fields)
+        try:
+            known = self._known.get(whole)
+        except TypeError:
+            # ASGI lets a field be a list, which cannot be looked up.
+            return read_headers(whole, self._limit), None
+        return known or self._read_anew(whole)
+
+    def _read_anew(self, fields: tuple[tuple[bytes, bytes], ...]) -> tuple[Mapping[str, str], HeadNotes | None]:
+        found = MappingProxyType(read_headers(fields, self._limit))
+        if sum(len(name) + len(value) for name, value in fields) > _LONGEST:
+            return found, None
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[fields] = found, HeadNotes()
+        return self._known[fields]
 
 
 def read_headers(fields: Iterable[tuple[bytes, bytes]], limit: int) -> dict[str, str]:
