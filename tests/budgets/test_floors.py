@@ -12,7 +12,7 @@ import pytest
 from tests.requirements import interop_python, require_linux
 
 ROOT = Path(__file__).parents[2]
-MOST_S = 50
+MOST_S = 90
 TRIES = 2
 
 

@@ -88,7 +88,7 @@ def run(code: str, *, text: bytes = b"", caches: Path | None = None) -> str:
         # Set where this runs, perhaps; without byte code the compiler would be measured.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment["PYTHONPYCACHEPREFIX"] = str(caches)
-    done = subprocess.run([sys.executable, "-c", code], input=text, env=environment, capture_output=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], input=text, env=environment, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
 

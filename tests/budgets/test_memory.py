@@ -90,7 +90,7 @@ def test_no_operation_leaves_anything(module: str, options: list[str], least: in
     require_linux("threads, descriptors and children are counted in /proc")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(SOURCE), str(SOURCE.parent)))}
     command = [sys.executable, "-m", f"tests.budgets.{module}", "--count", "120", *options]
-    done = subprocess.run(command, env=environment, cwd=SOURCE.parent, capture_output=True, timeout=55, text=True)
+    done = subprocess.run(command, env=environment, cwd=SOURCE.parent, capture_output=True, timeout=110, text=True)
     growths = [msgspec.json.decode(line, type=Growth) for line in done.stdout.splitlines()]
     assert [growth for growth in growths if growth.is_leak] == [], done.stderr
     assert done.returncode == 0, done.stderr

@@ -18,7 +18,7 @@ from anyport.protocol.types.json import JsonObject, JsonValue
 from tests.client.peers import EXAMPLE, http_server, run_command, scripted
 from tests.requirements import require_linux
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 FILE = f"{EXAMPLE}:server"
 
 
@@ -182,7 +182,7 @@ for message in modern():
     else:
         open({str(note)!r}, "w").write(str(os.getpid()))
 """)
-    command = [sys.executable, "-m", "anyport", "call", "hang", "--", *server]
+    command = [sys.executable, "-m", "anyport", "call", "hang", "--era", "modern", "--", *server]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         pid = int(note.read_text())
         process.send_signal(signal.SIGINT)

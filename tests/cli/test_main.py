@@ -56,7 +56,7 @@ def test_an_unknown_option_is_one_line(command: str, capsys: pytest.CaptureFixtu
 
 
 def test_it_runs_as_a_module() -> None:
-    done = subprocess.run([sys.executable, "-m", "anyport", "-V"], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([sys.executable, "-m", "anyport", "-V"], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, f"anyport {__version__}\n")
 
 

@@ -22,7 +22,7 @@ from tests.drivers.http_server import HttpPeer, head
 
 assert _http_client
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 def write(folder: Path, text: str, name: str = "mine.py") -> Path:

@@ -8,7 +8,7 @@ from anyport.protocol.errors import METHOD_NOT_FOUND, AnyportError, ErrorObject
 from anyport.protocol.jsonrpc import ErrorResponse, Notification, Request, Response
 from anyport.transports.calling import Answer, Incoming
 
-WAIT = 10.0
+WAIT = 30.0
 
 
 class Taken:

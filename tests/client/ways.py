@@ -15,7 +15,7 @@ from tests.client.peers import load_server
 assert _http_client
 
 FULL = Path(__file__).with_name("full_server.py")
-WAIT = 10.0
+WAIT = 30.0
 """Seconds for anything that should happen at once; a bound, not a pause."""
 
 Era = Literal["modern", "legacy"]

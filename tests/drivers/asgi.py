@@ -14,7 +14,7 @@ from anyport.protocol.types.json import JsonObject, JsonValue
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
-WAIT = 10.0
+WAIT = 30.0
 """Seconds for anything that should happen at once; a bound, not a pause."""
 
 Event = MutableMapping[str, object]

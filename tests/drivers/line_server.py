@@ -11,7 +11,7 @@ from anyport.protocol.types.json import JsonObject, JsonValue
 from anyport.transports.calling import Answer, Incoming
 from anyport.transports.lines import LineChannel
 
-WAIT = 5.0
+WAIT = 30.0
 
 
 class LineServer:

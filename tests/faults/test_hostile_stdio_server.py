@@ -20,7 +20,7 @@ from tests.faults.large_times import MOST_TIMES, times_that_64_take_of_16
 from tests.requirements import require_linux
 
 HOSTILE: Final = Path(__file__).parent / "servers" / "hostile.py"
-WAIT: Final = 20.0
+WAIT: Final = 30.0
 MEBIBYTE: Final = 2**20
 MOST_GROWTH: Final = 96 * MEBIBYTE
 """Of the client's peak memory, over all that it is sent: a few times the largest line."""

@@ -104,5 +104,5 @@ def test_at_the_end_of_input_the_reader_gets_its_time() -> None:
         server.send(call(1, "big", {"size": 8 * MEBIBYTE}))
         server.close_input()
         # Twice: what it has not read yet is not known to be the end of the input.
-        server.process.wait(0.4 + 1)
+        server.process.wait(0.4 + 10)
         assert server.process.returncode == 0

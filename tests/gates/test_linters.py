@@ -26,7 +26,7 @@ def rules(path: str, text: str) -> set[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode in {0, 1}, done.stderr
     return {line.split()[1] for line in done.stdout.splitlines() if line.count(":") > 2}
@@ -91,7 +91,7 @@ def test_pyright_is_strict(tmp_path: Path, room: str) -> None:
         env={**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "reportMissingParameterType" in done.stdout

@@ -17,7 +17,7 @@ import pytest
 from tests.interop.runs import environment
 from tests.requirements import Environment, interop_python
 
-START_LIMIT_S: Final = 20.0
+START_LIMIT_S: Final = 40.0
 STOP_LIMIT_S: Final = 5.0
 PEERS = Path(__file__).with_name("peers")
 

@@ -33,7 +33,7 @@ from tests.requirements import npm_server
 
 pytestmark = pytest.mark.needs_interop
 
-WAIT_S = 5.0
+WAIT_S = 15.0
 FORM: JsonObject = {"name": "ann", "check": True, "color": "red", "email": "ann@example.com", "integer": 7}
 
 

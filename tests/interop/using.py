@@ -24,7 +24,7 @@ from anyport.protocol.types import (
 
 PNG: Final = "iVBORw=="
 """The first bytes of a picture, as they travel."""
-WAIT_S: Final = 5.0
+WAIT_S: Final = 15.0
 
 
 @dataclass

@@ -11,7 +11,7 @@ from anyport.stores import MemoryStore, Store
 from anyport.stores.base import Bus, StoreError
 from tests.server.asking import SECRET, Client
 
-WAIT = 10.0
+WAIT = 30.0
 """Seconds for anything that should happen at once; a bound, not a pause."""
 
 

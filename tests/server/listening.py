@@ -16,7 +16,7 @@ from anyport.protocol.types.json import JsonObject, JsonValue
 from anyport.transports.memory import MemoryReply, as_object
 from tests.server.calling import make_call
 
-WAIT = 10.0
+WAIT = 30.0
 """Seconds for anything that should happen at once; a bound, not a pause."""
 
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"

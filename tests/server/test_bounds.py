@@ -22,7 +22,7 @@ from tests.drivers.duplex import Wire
 from tests.drivers.stdio import META, cancel
 from tests.server.calling import call_tool, text_of
 
-WAIT = 10.0
+WAIT = 30.0
 SOON = 0.02
 """Seconds after which a tool that waits for ever is given up."""
 

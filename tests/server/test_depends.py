@@ -14,7 +14,7 @@ from anyport import Context, Depends, Server, ToolError
 from anyport.errors import InternalError
 from tests.server.calling import ask, call_tool, make_call, schema_of, text_of
 
-WAIT = 5.0
+WAIT = 30.0
 
 
 class Pool:

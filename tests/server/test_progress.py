@@ -11,7 +11,7 @@ from anyport import Context, Limits, Server, ToolError
 from anyport.protocol.types.json import JsonObject
 from tests.server.calling import Heard, ask, call_tool, make_call
 
-WAIT = 10.0
+WAIT = 30.0
 TOKEN: JsonObject = {"progressToken": "t"}
 
 

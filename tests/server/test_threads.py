@@ -12,7 +12,7 @@ import pytest
 from anyport.errors import Busy
 from anyport.server.threads import ThreadPool
 
-WAIT = 5.0
+WAIT = 30.0
 
 
 async def test_results_and_errors_come_back() -> None:

@@ -30,7 +30,7 @@ from anyport.transports.duplex import Duplex
 from anyport.transports.sockets.server import SocketServer
 from tests.drivers.stdio import call, cancel, handshake, request
 
-WAIT = 10.0
+WAIT = 30.0
 IDS: list[int | str] = [1, "1", 2, "two"]
 """Few, so that they are used again; two of them look alike."""
 LISTEN, SUBSCRIBED = "subscriptions/listen", ("test://a", "test://b")

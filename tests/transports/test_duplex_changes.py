@@ -16,7 +16,7 @@ from anyport.protocol.types.json import JsonObject
 from anyport.transports.duplex import Duplex
 from tests.drivers.stdio import call, cancel, handshake, request
 
-WAIT = 10.0
+WAIT = 30.0
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 TOOLS = "notifications/tools/list_changed"
 PROMPTS = "notifications/prompts/list_changed"

@@ -15,7 +15,7 @@ from anyport.protocol.calls import META_CLIENT_CAPABILITIES, META_CLIENT_INFO, M
 from anyport.protocol.revisions import Revision
 from anyport.protocol.types.json import JsonObject, JsonValue
 
-WAIT: Final = 10.0
+WAIT: Final = 30.0
 """Seconds for anything that should happen at once; a bound, not a pause."""
 CLIENT: Final[JsonObject] = {"name": "behaviour", "version": "1"}
 

@@ -17,7 +17,7 @@ Era: TypeAlias = Literal["legacy", "modern"]
 Progress: TypeAlias = tuple[float, float | None, str | None]
 T = TypeVar("T")
 
-WAIT_S = 5.0
+WAIT_S = 15.0
 """Longest wait for something that is on its way."""
 
 

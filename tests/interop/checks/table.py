@@ -25,8 +25,8 @@ CHECKS: Final[dict[str, Check]] = {
     **CHANGE_CHECKS,
 }
 COMPLAINTS: Final = "client: nothing to complain about"
-CHECK_LIMIT_S: Final = 10.0
-RUN_LIMIT_S: Final = 40.0
+CHECK_LIMIT_S: Final = 20.0
+RUN_LIMIT_S: Final = 80.0
 
 
 class Complaints(logging.Handler):

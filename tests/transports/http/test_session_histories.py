@@ -24,7 +24,7 @@ from anyport.stores import MemoryStore
 from tests.drivers.asgi import Exchange, legacy, open_session, post
 from tests.drivers.streams import Play, Steps, ask_for, get, step
 
-WAIT = 10.0
+WAIT = 30.0
 VERSIONS = ["2025-03-26", "2025-06-18", "2025-11-25"]
 """Those whose streams can be come back to."""
 SESSIONS = st.integers(0, 2)

@@ -21,7 +21,7 @@ from anyport.transports.sockets.client import SocketClient
 from anyport.transports.sockets.server import SocketServer
 from tests.client.peers import Reports
 
-WAIT = 5.0
+WAIT = 30.0
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

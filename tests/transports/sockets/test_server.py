@@ -18,7 +18,7 @@ from anyport.protocol.limits import Limits
 from anyport.transports.sockets.server import SocketServer
 from tests.drivers.stdio import Message, call, cancel, handshake, request
 
-WAIT = 10.0
+WAIT = 30.0
 
 
 class Peer:

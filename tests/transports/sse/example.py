@@ -13,7 +13,7 @@ from anyport.serving.application import HttpOptions
 from anyport.serving.asgi import AsgiApp
 from tests.drivers.asgi import legacy
 
-WAIT: Final = 10.0
+WAIT: Final = 30.0
 BEGAN: Final[defaultdict[str, asyncio.Event]] = defaultdict(asyncio.Event)
 ENDED: Final[defaultdict[str, asyncio.Event]] = defaultdict(asyncio.Event)
 GATES: Final[defaultdict[str, asyncio.Event]] = defaultdict(asyncio.Event)

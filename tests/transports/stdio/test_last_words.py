@@ -20,7 +20,7 @@ from anyport.transports.stdio.client import StdioClient
 from anyport.transports.stdio.last_words import LastWords, OnStderr, hint, missing_variable
 from tests.client.peers import scripted
 
-WAIT = 10.0
+WAIT = 30.0
 
 
 @pytest.mark.parametrize(

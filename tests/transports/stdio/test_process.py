@@ -78,7 +78,7 @@ def test_descendants_are_ended(start: str, patience: float, at_least: float, exp
     """adr/0016: SIGTERM, then SIGKILL; no longer than needed."""
     require_linux("/proc")
     code = END.format(start=start, patience=patience, at_least=at_least, at_most=2)
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment(), timeout=20, text=True)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment(), timeout=60, text=True)
     assert ran.stdout.strip() == f"{[int(number) for number in expected]} True True", ran.stderr
 
 
@@ -98,7 +98,7 @@ def test_who_counts_as_a_descendant(start: str, ends: bool) -> None:
     """adr/0016: a session of its own spares nobody; who has let go of its parent has left."""
     require_linux("/proc")
     command = [sys.executable, "-c", STARTED.format(start=start)]
-    ran = subprocess.run(command, capture_output=True, env=environment(), timeout=20, text=True)
+    ran = subprocess.run(command, capture_output=True, env=environment(), timeout=60, text=True)
     started = int(ran.stdout)
     try:
         assert is_gone(started, 2.0 if ends else 0.1) is ends
@@ -129,7 +129,7 @@ print("printed", end="")
 def test_a_process_exits_in_time(rest: str, status: int, printed: str) -> None:
     """D07: with status 0 and what was printed, whatever its main thread and its streams are up to."""
     code = EXIT.format(rest=rest)
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment(), timeout=10, text=True)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment(), timeout=60, text=True)
     assert (ran.returncode, ran.stdout) == (status, printed)
 
 

@@ -20,7 +20,7 @@ from anyport.transports.stdio.client import StdioClient
 from tests.client.peers import scripted
 from tests.requirements import require_linux
 
-WAIT = 10.0
+WAIT = 30.0
 PING = Request(1, "ping", {})
 ECHO = "for message in messages(): answer(message, {})"
 

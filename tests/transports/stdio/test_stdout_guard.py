@@ -215,7 +215,7 @@ def test_without_stdin_or_stdout_it_says_so(closed: str) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=environment(),
-        timeout=20,
+        timeout=60,
         text=True,
     )
     assert ran.returncode == 1
