@@ -8,7 +8,17 @@ from typing import Literal
 
 Role = Literal["subject", "peer", "limit"]
 Ability = Literal[
-    "http", "http-tools", "http-many", "legacy", "listen", "stdio", "big-stdio", "sessions", "import", "client"
+    "http",
+    "http-tools",
+    "http-many",
+    "legacy",
+    "listen",
+    "stdio",
+    "big-stdio",
+    "sessions",
+    "import",
+    "client",
+    "workers",
 ]
 Serve = Literal["uvicorn", "script"]
 
@@ -73,6 +83,26 @@ CONTESTANTS = (
         server="anyport_many",
         abilities=frozenset({"http-many"}),
         note="`anyport` with 999 tools more",
+    ),
+    Contestant(
+        name="anyport 1 worker",
+        role="subject",
+        environment="anyport",
+        server="anyport_workers",
+        abilities=frozenset({"workers"}),
+        env={"ANYPORT_WORKERS": "1"},
+        note='`server.run("http")` with a tool that computes for half a millisecond or so',
+        serve="script",
+    ),
+    Contestant(
+        name="anyport 2 workers",
+        role="subject",
+        environment="anyport",
+        server="anyport_workers",
+        abilities=frozenset({"workers"}),
+        env={"ANYPORT_WORKERS": "2"},
+        note="the same with `workers=2`",
+        serve="script",
     ),
     Contestant(
         name="mcp",

@@ -9,14 +9,14 @@ import shutil
 import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import messages
 from contestants import Contestant
 from environments import BENCH, HERE
-from measure import BenchError, Sample, cpu_seconds, on_core, resident_kib
+from measure import BenchError, Cores, Sample, cpu_seconds, on_core, resident_kib
 from plan import Plan, Prepare, Take
 from processes import http_server, log_tail
 
@@ -95,6 +95,21 @@ def http_calls(connections: int, tool: str = "add", *, steady: bool = False) -> 
                 plan, (server.pid, port), request, connections, plan.steady if steady else plan.seconds
             )
             check(contestant, port, request)
+
+    return prepare
+
+
+def http_calls_on_all_cores(connections: int, tool: str) -> Prepare:
+    """Return the row of `http_calls` whose server may run wherever there is room, beside a load that needs little.
+
+    Args:
+        connections: How many.
+        tool: The tool that is called; it has to cost the server far more than the call costs the load.
+    """
+    on_one = http_calls(connections, tool)
+
+    def prepare(contestant: Contestant, plan: Plan) -> AbstractContextManager[Take]:
+        return on_one(contestant, replace(plan, cores=Cores(None, None)))
 
     return prepare
 

@@ -23,7 +23,7 @@ _RULES = (
     f" `vs {PEER}` and `vs limit` are medians of the ratios within a round: `5.0 x` means five times as good"
     " (throughput rows, by CPU), `0.35 of` means 0.35 of the other's time or size."
     " `spread` is the least and the greatest round, `worst ms` the median of the slowest calls of each round."
-    " Server and load have a core each."
+    " Server and load have a core each, except where a row says that they have all."
     " `calls/s` moves with whatever else the machine does; the CPU for each call hardly does."
 )
 _WHAT_RAN = (

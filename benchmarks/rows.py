@@ -7,7 +7,7 @@ from typing import Literal
 
 from contestants import Ability
 from load_client import client_calls
-from load_http import http_calls, idle_sessions, legacy_calls
+from load_http import http_calls, http_calls_on_all_cores, idle_sessions, legacy_calls
 from load_stdio import import_time, spawn_to_answer, stdio_calls
 from load_stdio import large_results as large_results_on_stdio
 from load_streams import at_rest, idle_listens, large_results, plain_calls, progress_events
@@ -152,6 +152,16 @@ ROWS = (
         unit="CPU ms/call",
         ratio="times",
         limit="anyport",
+    ),
+    Row(
+        name="workers-2",
+        title="HTTP, modern, JSON, 32 connections, a tool that computes, 2 workers beside 1, both on all cores",
+        needs="workers",
+        prepare=http_calls_on_all_cores(connections=32, tool="add_slowly"),
+        figure="calls_per_s",
+        unit="calls/s",
+        ratio="times",
+        limit="anyport 1 worker",
     ),
     Row(
         name="stdio-1",
