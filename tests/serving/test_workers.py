@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import stat
 from pathlib import Path
@@ -47,7 +49,7 @@ def test_calls_reach_every_worker(folders: Path) -> None:
         assert server.stderr.count("share a random secret, which ends with the server") == 1
         (folder,) = folders.iterdir()
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        ended = server.ended(server.signal(15))
+        ended = server.ended(server.signal(signal.SIGTERM))
     assert ended.status == 0
     assert ended.stderr.count("[lifespan began]") == ended.stderr.count("[lifespan closed]") == 3
     # What stands below `run` runs once, in the first process.
@@ -60,7 +62,7 @@ def test_calls_reach_every_worker(folders: Path) -> None:
 def test_a_secret_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANYPORT_SECRET", "s" * 32)
     with HttpProcess(SERVED, given()) as server:
-        assert server.ended(server.signal(15)).status == 0
+        assert server.ended(server.signal(signal.SIGTERM)).status == 0
         assert "random secret" not in server.stderr
 
 
@@ -138,7 +140,7 @@ def test_what_is_mounted_asks_too(tmp_path: Path) -> None:
         one, other = found.values()
         asked = cast("JsonObject", one.post(ask()).json["result"])
         assert text_of(other.post(ask(asked)).json) == "accept"
-        assert server.ended(server.signal(15)).status == 0
+        assert server.ended(server.signal(signal.SIGTERM)).status == 0
 
 
 TWICE = """
@@ -174,7 +176,7 @@ def test_a_server_that_was_used_before(tmp_path: Path, named: bool) -> None:
                 for peer in found.values():
                     assert text_of(peer.post(call("blocking")).json).startswith("anyport-tool-")
                     open_session(peer)
-            server.signal(15)
+            server.signal(signal.SIGTERM)
         ended = server.ended()
     assert (ended.status, "Traceback" in ended.stderr) == (0, False)
     assert "Threads" not in ended.stderr
@@ -193,7 +195,7 @@ def test_threads_that_run_already_are_named(tmp_path: Path) -> None:
     with HttpProcess(script) as server:
         assert "Threads that run before the workers are forked stay in the first process" in server.stderr
         assert ": of-mine. Start them in the lifespan" in server.stderr
-        assert server.ended(server.signal(15)).status == 0
+        assert server.ended(server.signal(signal.SIGTERM)).status == 0
 
 
 # --- sockets ----------------------------------------------------------------------------------------------------------
@@ -242,14 +244,14 @@ def test_a_second_server_on_the_same_port(count: int, folders: Path) -> None:
         assert f"anyport: cannot listen on 127.0.0.1:{first.port}: Address already in use\n" in ended.stderr
         assert "[lifespan began]" not in ended.stderr
         assert len(list(folders.iterdir())) == 1
-        assert first.ended(first.signal(15)).status == 0
+        assert first.ended(first.signal(signal.SIGTERM)).status == 0
 
 
 def test_a_port_of_a_single_server() -> None:
     with HttpProcess(SERVED, given(workers=1)) as first:
         with HttpProcess(SERVED, given(port=first.port), listens=False) as second:
             assert "Address already in use" in second.ended().stderr
-        assert first.ended(first.signal(15)).status == 0
+        assert first.ended(first.signal(signal.SIGTERM)).status == 0
 
 
 # --- starting ---------------------------------------------------------------------------------------------------------
@@ -274,7 +276,9 @@ log = pathlib.Path(sys.argv[1])
 async def live(server):
     with log.open("a") as file:
         file.write("x")
-    if log.stat().st_size <= 4:
+        file.flush()
+        number = file.tell()
+    if number <= 4:
         os.kill(os.getpid(), signal.SIGKILL)
     yield
 Server("dies", lifespan=live).run("http", port=0, workers=2)
@@ -285,7 +289,7 @@ def test_workers_that_die_of_their_start(tmp_path: Path) -> None:
     """Replaced after a pause until they live; what is said names the signal."""
     (script := tmp_path / "dies.py").write_text(DIES, "utf-8")
     with HttpProcess(script, str(tmp_path / "log")) as server:
-        ended = server.ended(server.signal(15))
+        ended = server.ended(server.signal(signal.SIGTERM))
     assert ended.status == 0
     assert (tmp_path / "log").read_text() == "x" * 6
     assert ended.stderr.count("was ended by SIGKILL: another takes its place in 0.1 s") >= 1
@@ -311,4 +315,30 @@ def test_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     with HttpProcess(SERVED, "{}") as server, peers(server.port) as found:
         assert server.process.pid not in found
         assert all(pid_of(peer) == pid for pid, peer in found.items())
-        assert server.ended(server.signal(15)).status == 0
+        assert server.ended(server.signal(signal.SIGTERM)).status == 0
+
+
+ONE_SOCKET = """
+import runpy, sys
+import anyport.serving.listening
+anyport.serving.listening._beside = lambda first: None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_where_sockets_cannot_be_joined(tmp_path: Path) -> None:
+    """All workers share one: whoever is awake takes what comes, and the next one where that is dead."""
+    (script := tmp_path / "one.py").write_text(ONE_SOCKET, "utf-8")
+    with HttpProcess(script, str(SERVED), given()) as server:
+        seen: set[int] = set()
+        for _ in range(3):
+            with HttpPeer(server.port) as peer:
+                pid = pid_of(peer)
+                assert pid not in seen | {server.process.pid}
+                seen.add(pid)
+                os.kill(pid, signal.SIGKILL)
+                assert peer.is_closed()
+        server.says("another takes its place", 3)
+        ended = server.ended(server.signal(signal.SIGTERM))
+    assert (ended.status, "Traceback" in ended.stderr) == (0, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -105,6 +106,12 @@ def in_a_loop(run: Callable[[], None]) -> None:
 def test_where_nothing_can_be_forked(place: Callable[[Callable[[], None]], None], message: str) -> None:
     with pytest.raises(LocalProtocolError, match=message):
         place(lambda: Server("s").run("http", port=0, workers=2))
+
+
+def test_a_system_that_cannot_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "fork")
+    with pytest.raises(LocalProtocolError, match="workers are forked, which this system cannot do"):
+        Server("s").run("http", port=0, workers=2)
 
 
 async def test_in_a_loop_that_goes_on() -> None:

@@ -317,14 +317,14 @@ class Supervisor:
                 logger.warning("Worker %d (process %d) did not end in time: it is killed", slot.number, slot.pid)
                 with contextlib.suppress(OSError):
                     os.kill(slot.pid, signal.SIGKILL)
-                _waited(slot.pid, options=0)
+                _waited(slot.pid, killed=True)
                 slot.untie()
 
 
-def _waited(pid: int, options: int = os.WNOHANG) -> tuple[int, int]:
-    """Return the process and its status when it has ended, else 0 and 0."""
+def _waited(pid: int, *, killed: bool = False) -> tuple[int, int]:
+    """Return the process and its status when it has ended, or was killed just now; else 0 and 0."""
     try:
-        return os.waitpid(pid, options)
+        return os.waitpid(pid, 0 if killed else os.WNOHANG)
     except ChildProcessError:
         # Somebody else was told of its end.
         return pid, 0
