@@ -15,6 +15,7 @@ from anyport.protocol.jsonrpc import (
     Response,
     decode,
     decode_batch,
+    glance,
     readable_id,
 )
 from anyport.protocol.limits import Limits
@@ -230,3 +231,26 @@ def test_a_batch_that_is_no_json_is_refused_whole() -> None:
         decode_batch(b"[%s,]" % request())
     with pytest.raises(ParseError, match="twice"):
         decode_batch(b'[%s,{"a":1,"a":1}]' % request())
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b'{"jsonrpc":"2.0","id":1,"method":"a","params":{"id":2,"method":"b"}}', (1, "a")),
+        (b'{"params":{"x":[1,{"id":2}]},"method":"a","id":"one"}', ("one", "a")),
+        (b'{"method":"a"}', None),
+        (b'{"id":1,"result":{}}', None),
+        (b'{"id":null,"method":"a"}', None),
+        (b'{"id":1.5,"method":"a"}', None),
+        (b'{"id":true,"method":"a"}', None),
+        (b'{"id":9007199254740992,"method":"a"}', None),
+        (b'{"id":"toolong","method":"a"}', None),
+        (b'{"id":1,"method":2}', None),
+        (b'[{"id":1,"method":"a"}]', None),
+        (b'{"id":1,"method":"a"', None),
+        (b'{"id":"\xff","method":"a"}', None),
+        (b"", None),
+    ],
+)
+def test_a_glance_sees_who_asks_for_what(data: bytes, expected: object) -> None:
+    assert glance(data, Limits(id_chars=6)) == expected

@@ -27,24 +27,32 @@ class Callers:
         self._limits = limits
         self._calls: dict[_Caller, int] = {}
 
-    def admit(self, principal: str | None, peer: str | None) -> None:
-        """Check that a caller may have one more call in flight.
+    def refusal(self, principal: str | None, peer: str | None) -> Busy | None:
+        """Return why a caller may not have one more call in flight; ``None`` where it may.
 
         Args:
             principal: Who was authenticated; ``None`` for nobody.
             peer: Address of the client, which counts where there is no principal.
-
-        Raises:
-            Busy: It has as many as it may.
         """
         if principal is None:
             limit = self._limits.calls_per_address
             if self._calls.get((None, peer), 0) >= limit:
-                raise Busy(f"{limit} calls from this address are in flight (limit calls_per_address)")
+                return Busy(f"{limit} calls from this address are in flight (limit calls_per_address)")
         else:
             limit = self._limits.calls_per_principal
             if self._calls.get((principal, None), 0) >= limit:
-                raise Busy(f"{limit} calls of this principal are in flight (limit calls_per_principal)")
+                return Busy(f"{limit} calls of this principal are in flight (limit calls_per_principal)")
+        return None
+
+    def admit(self, principal: str | None, peer: str | None) -> None:
+        """Check that a caller may have one more call in flight; see `refusal`.
+
+        Raises:
+            Busy: It has as many as it may.
+        """
+        busy = self.refusal(principal, peer)
+        if busy is not None:
+            raise busy
 
     def enter(self, principal: str | None, peer: str | None) -> None:
         """Count an admitted call."""

@@ -178,6 +178,31 @@ async def test_calls_per_address(offset: int) -> None:
     assert (await post(shop.app, call("wait"))).text == "done"
 
 
+TWICE = b'{"jsonrpc":"2.0","id":"last","method":"tools/call","params":{"name":"echo","name":"echo"}}'
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(TWICE, (429, 429, "last"), id="what it says besides is not looked at"),
+        pytest.param(TWICE.replace(b'"last"', b"[1]"), (400, -32700, None), id="an id that is none"),
+        pytest.param(TWICE[:-1], (400, -32700, None), id="no JSON"),
+        pytest.param(b"[" * 100_000, (400, -32700, None), id="nesting without end"),
+        pytest.param(b'{"id":"last","method":"x","params":' + b"[" * 100_000, (400, -32700, None), id="in a request"),
+        pytest.param(b'{"jsonrpc":"2.0","id":"last"}', (400, -32600, "last"), id="no request"),
+    ],
+)
+async def test_who_has_no_room_is_refused_at_a_glance(body: bytes, expected: tuple[int, int, object]) -> None:
+    """Before the whole is decoded, which costs many times as much; what is no request gets the error that it has."""
+    shop = Shop(Limits(calls_per_address=1))
+    assert refusal(await post(shop.app, TWICE, ECHO)) == (400, -32700, None)
+    held = start(shop.app, call("wait"))
+    await shop.until(1)
+    assert refusal(await post(shop.app, body, ECHO)) == expected
+    shop.go.set()
+    assert (await held.done()).text == "done"
+
+
 async def test_legacy_calls_count_for_their_caller_too() -> None:
     shop = Shop(Limits(calls_per_address=1))
     session = await open_session(shop.app)

@@ -20,6 +20,8 @@ from anyport.transports.http.fields import CLOSE, too_large
 
 _PIECE: Final = 128 * 1024
 """Bytes of a long answer that are handed to the transport at a time."""
+_SMALL: Final = 1024
+"""Pieces of a body below this are put together at once: a few bytes cost many as an object."""
 _JOINED: Final = 32 * 1024
 """Bytes of a stream that wait for the end of a turn of the loop, at most."""
 _STATUS: Final = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in http.HTTPStatus}
@@ -38,8 +40,11 @@ class EdgeExchange:
     """
 
     # Defaults live on the class: a call whose body came with its head sets few of them.
-    _chunks: list[bytes] | None = None
+    _chunks: list[bytes | bytearray] | None = None
     _size = 0
+    _held = 0
+    _limit = 0
+    _hold: Callable[[int], None] | None = None
     _waiter: asyncio.Future[None] | None = None
     _problem: McpError | None = None
     _gone: Callable[[], None] | None = None
@@ -83,10 +88,20 @@ class EdgeExchange:
             return
         if self._chunks is None:
             self._chunks = []
-        self._chunks.append(chunk)
+        if len(chunk) >= _SMALL:
+            self._chunks.append(chunk)
+        elif self._chunks and isinstance(self._chunks[-1], bytearray):
+            self._chunks[-1] += chunk
+        else:
+            self._chunks.append(bytearray(chunk))
         self._size += len(chunk)
-        if self._waiter is not None:
-            self._wake()
+        if self._hold is not None:
+            # Whoever reads is not woken for this: a body that comes a byte at a time is to cost little.
+            try:
+                self._take_in(self._hold)
+            except McpError as problem:
+                self._unwanted = True
+                self.fail(problem)
         elif self._size > HIGH_WATER_LIMIT:
             self._line.flow.pause_reading()
 
@@ -169,29 +184,39 @@ class EdgeExchange:
             raise self._reject(too_large(limit, expecting=expecting))
         if expecting and not self._size and not self._lost:
             self._line.write(_CONTINUE)
-        held = 0
+        self._limit = limit
         try:
-            while True:
-                if self._size > limit:
-                    raise too_large(limit, expecting=False)
-                hold(self._size - held)
-                held = self._size
-                if self._whole:
-                    return b"".join(self._chunks or ())
+            self._take_in(hold)
+            self._hold = hold
+            while self._problem is None and not self._whole:
                 if self._lost:
                     raise Disconnected
-                if self._problem is not None:
-                    raise self._problem
                 self._waiter = self._line.loop.create_future()
                 self._line.flow.resume_reading()
                 await self._waiter
+            if self._problem is not None:
+                raise self._problem
+            return b"".join(self._chunks or ())
         except RefusedRequest as error:
             raise self._reject(error) from None
         finally:
             self._waiter = None
+            self._hold = None
             self._unwanted = True
             self._chunks = None
-            hold(-held)
+            hold(-self._held)
+
+    def _take_in(self, hold: Callable[[int], None]) -> None:
+        """Count what has come of the body.
+
+        Raises:
+            RefusedRequest: It is too large.
+            McpError: See `Exchange.read_body`.
+        """
+        if self._size > self._limit:
+            raise too_large(self._limit, expecting=False)
+        hold(self._size - self._held)
+        self._held = self._size
 
     def _reject(self, error: RefusedRequest) -> RefusedRequest:
         """Throw away what comes of the body from here on."""

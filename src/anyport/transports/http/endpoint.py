@@ -24,6 +24,7 @@ from anyport.protocol.jsonrpc import (
     decode,
     encode_error,
     encode_response,
+    glance,
 )
 from anyport.protocol.limits import Limits
 from anyport.protocol.revisions import SUPPORTED_NAMES, find_revision
@@ -191,6 +192,9 @@ class Endpoint:
             McpError: It is refused; the error has the request's id where that could be read (RPC-04).
         """
         headers = exchange.headers
+        busy = self._callers.refusal(exchange.principal, exchange.peer)
+        if busy is not None and not self._draining:
+            self._refuse_at_a_glance(body, busy)
         message = decode(body, self._limits)
         if not isinstance(message, Request):
             if isinstance(message, Notification) and http_era(message, headers) == "modern":
@@ -200,9 +204,9 @@ class Endpoint:
         try:
             if self._draining:
                 raise _draining()
-            if message.method != LISTEN:
-                # Listen streams have limits of their own.
-                self._callers.admit(exchange.principal, exchange.peer)
+            # Listen streams have limits of their own.
+            if busy is not None and message.method != LISTEN:
+                raise busy
             if _is_modern(exchange, message):
                 carrier = Carrier(transport="http", headers=headers, principal=exchange.principal)
                 return bind_modern(message, carrier)
@@ -210,6 +214,17 @@ class Endpoint:
         except McpError as error:
             error.request_id = message.id
             raise
+
+    def _refuse_at_a_glance(self, body: bytes, busy: Busy) -> None:
+        """Refuse a request of which it is known before it is decoded that it has no room.
+
+        Raises:
+            Busy: This is one.
+        """
+        seen = glance(body, self._limits)
+        if seen is not None and seen[1] != LISTEN:
+            busy.request_id = seen[0]
+            raise busy
 
     async def _serve(self, exchange: Exchange, accepts: Accepts, call: Call) -> None:
         if call.method == LISTEN and not accepts[1]:
