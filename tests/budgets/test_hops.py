@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, MutableMapping
 from typing import Any  # noqa: TID251 - ASGI messages
 
@@ -27,6 +28,10 @@ MOST_FRAMES_ON_STDIO = 4
 MOST_CALLS_ON_STDIO = 24
 MOST_CALLS_OF_EDGE = 12
 """From the bytes to what an ASGI server would hand over, the task included; uvicorn makes about 40."""
+MOST_CALLS_OF_SESSION = 50
+"""From the bytes to the function, for a call of a legacy session."""
+MOST_CALLS_OF_STREAM = 125
+"""The same, with an event before."""
 
 Event = MutableMapping[str, Any]
 
@@ -58,6 +63,12 @@ def make_server(reached: Callable[[], None]) -> Server:
     async def buy_with_context(item: str, count: int, ctx: Context) -> str:
         reached()
         return f"{count} {item} of {ctx.request_id}"
+
+    @server.tool
+    async def buy_told(item: str, count: int, ctx: Context) -> str:
+        await ctx.report_progress(1)
+        reached()
+        return f"{count} {item}"
 
     return server
 
@@ -178,6 +189,49 @@ async def test_a_plain_call_on_the_edge(tool: str, meta: JsonObject) -> None:
     assert tasks == []
     connection.connection_lost(None)
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("tool", "most"), [("buy", MOST_CALLS_OF_SESSION), ("buy_told", MOST_CALLS_OF_STREAM)])
+async def test_a_call_of_a_session_on_the_edge(tool: str, most: int) -> None:
+    """A session costs a bounded number of calls, with a stream, too; no task, and no turn of the loop."""
+    meter = CallMeter()
+    app = make_server(meter.reached).asgi()
+    await app.start()
+    config = uvicorn.Config(app, log_config=None)
+    config.load()
+    connection, wire = Edge(app.find, DEFAULT_LIMITS)(config, ServerState(), {}), Wire()
+    connection.connection_made(wire)
+    await soon(lambda: connection.data_received(legacy_post(encode_request(0, "initialize", HELLO))))
+    session = re.search(rb"(?i)mcp-session-id: (\S+)", wire.written)
+    assert session is not None
+    data = legacy_post(request(tool, {"progressToken": 1}), session[1].decode())
+    for _ in range(2):
+        await soon(lambda: connection.data_received(data))
+        await asyncio.sleep(0)
+    wire.written = b""
+    with counted_tasks() as tasks, meter:
+        await soon(lambda: connection.data_received(data))
+        answer = wire.written
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b'"result":' in answer
+    assert (b"text/event-stream" in answer) == (tool == "buy_told")
+    assert 0 < len(meter.calls) <= most, meter.calls
+    assert meter.queues == []
+    assert tasks == []
+    connection.connection_lost(None)
+    await asyncio.sleep(0)
+
+
+def legacy_post(body: bytes, session: str | None = None) -> bytes:
+    """A POST of the newest legacy revision."""
+    fields = [
+        ("host", "127.0.0.1:8000"),
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+    ]
+    if session is not None:
+        fields += [("mcp-session-id", session), ("mcp-protocol-version", "2025-11-25")]
+    return head("POST", "/mcp", fields, body) + body
 
 
 # --- stdio ------------------------------------------------------------------------------------------------------------

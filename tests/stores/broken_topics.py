@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from anyport.stores.base import Store, StoreClosed, SubscriptionLost
+from anyport.stores.base import DirectBus, Store, StoreClosed, SubscriptionLost
 from tests.stores.broken_stores import Part, Topics
 from tests.stores.kinds import Clock
 
@@ -119,6 +119,15 @@ class NeverCloses(Topics):
             return
 
 
+class Clings(Topics):
+    """Listeners hear on after they have ended."""
+
+    def attach(self, topic: str, listener: Callable[[bytes], None]) -> Callable[[], None]:
+        assert isinstance(self.inner.bus, DirectBus)
+        self.inner.bus.attach(topic, listener)
+        return lambda: None
+
+
 BROKEN_TOPICS: dict[Part, str] = {
     EachItsOwnOrder: "check_one_order",
     Unending: "check_ends",
@@ -128,5 +137,6 @@ BROKEN_TOPICS: dict[Part, str] = {
     Reorders: "check_delivery",
     Unbounded: "check_slow_subscribers",
     NeverCloses: "check_life",
+    Clings: "check_listeners",
 }
 """Each with the check that finds it."""

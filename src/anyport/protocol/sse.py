@@ -239,16 +239,19 @@ def encode_event(data: bytes, *, event: str | None = None, id: str | None = None
     return b"%sdata: %s\n\n" % (head, b"\ndata: ".join(_lines(data)))
 
 
-def encode_message(message: bytes) -> bytes:
+def encode_message(message: bytes, event_id: str | None = None) -> bytes:
     """Writes the event that holds one message.
 
     Args:
         message: JSON in one line.
+        event_id: The event's id, made here: without line ends and NUL.
 
     Returns:
         The event with its blank line.
     """
-    return b"event: message\ndata: %b\n\n" % message
+    if event_id is None:
+        return b"event: message\ndata: %b\n\n" % message
+    return b"id: %b\nevent: message\ndata: %b\n\n" % (event_id.encode(), message)
 
 
 def encode_comment(text: str = "") -> bytes:

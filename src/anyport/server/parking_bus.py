@@ -38,7 +38,7 @@ from anyport.server.parking_words import (
     result_of,
 )
 from anyport.stores.base import Bus, StoreClosed, StoreError, SubscriptionLost
-from anyport.stores.memory import MemoryBus
+from anyport.stores.memory_bus import MemoryBus
 
 logger = logging.getLogger("anyport.server")
 

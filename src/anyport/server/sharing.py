@@ -12,7 +12,7 @@ from anyport.server.mounting import Mounts
 from anyport.server.rounds import Rounds
 from anyport.server.subscriptions import Subscriptions
 from anyport.server.threads import ThreadPool
-from anyport.stores.memory import MemoryBus
+from anyport.stores.memory_bus import MemoryBus
 
 if TYPE_CHECKING:
     from anyport.stores.base import Bus, Store

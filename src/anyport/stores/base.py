@@ -19,9 +19,9 @@ What goes wrong is one of these; nothing else leaves a store, apart from ``Value
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -240,6 +240,30 @@ class Bus(Protocol):
             A context manager that yields the messages, for one reader. They end when the block or the store is closed.
             The iterator raises `SubscriptionLost` when more than ``waiting_messages`` or ``waiting_bytes`` waited, or
             when the store may have lost a message; what waited is dropped then.
+        """
+        ...
+
+
+@runtime_checkable
+class DirectBus(Bus, Protocol):
+    """A bus that can hand its messages over: that of one process, where to subscribe is to be written down.
+
+    What an implementation need not have: whoever uses a bus looks for it, and subscribes where it is missing.
+    """
+
+    def attach(self, topic: str, listener: Callable[[bytes], None]) -> Callable[[], None]:
+        """Hand over what is published from now on, in its order, in turns of the loop that come after.
+
+        Args:
+            topic: What to listen to.
+            listener: Called with each message; it must not block. There is nothing that could wait for it, so it misses
+                nothing.
+
+        Returns:
+            Called once, to end it: nothing is handed over from then on, nor once the store is closed.
+
+        Raises:
+            StoreClosed: The store is not started, or closed.
         """
         ...
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from itertools import islice
+
+from msgspec import Struct
 
 from anyport.stores.base import (
     DEFAULT_STORE_LIMITS,
@@ -22,7 +24,7 @@ from anyport.stores.base import (
     StreamEnded,
     StreamLost,
 )
-from anyport.stores.subscriptions import Subscriptions
+from anyport.stores.memory_bus import MemoryBus
 
 
 class _Session:
@@ -180,15 +182,13 @@ class MemorySessions:
         self._ended(session_id)
 
 
-class _Stream:
-    __slots__ = ("bytes", "events", "is_ended", "last", "used")
-
-    def __init__(self) -> None:
-        self.events: deque[bytes] = deque()
-        self.bytes = 0
-        self.last = 0
-        self.used = 0.0
-        self.is_ended = False
+class _Stream(Struct, gc=False):
+    # There may be hundreds of thousands, nearly all of them ended: such a one is small, and nothing for the garbage
+    # collector to look at, which would cost more than the events themselves.
+    events: deque[bytes] | tuple[bytes, ...]
+    size: int = 0
+    last: int = 0
+    used: float = 0.0
 
     @property
     def first(self) -> int:
@@ -196,7 +196,7 @@ class _Stream:
 
     @property
     def cost(self) -> int:
-        return self.bytes + len(self.events) * EVENT_COST
+        return self.size + len(self.events) * EVENT_COST
 
 
 class MemoryEvents:
@@ -214,27 +214,33 @@ class MemoryEvents:
         self._silent: OrderedDict[str, _Stream] = OrderedDict()
         self._groups: dict[str, dict[str, None]] = {}
         self._cost = 0
+        # Nobody has a stream whose last append is earlier.
+        self._oldest = float("-inf")
         self.is_open = False
 
     async def append(self, stream: str, event: bytes, *, final: bool = False) -> int:
         """Add an event; see `EventLog.append`."""
         now = self._expire()
         kept = self._live.get(stream) or self._begin(stream)
-        if kept.is_ended:
+        events = kept.events
+        if isinstance(events, tuple):
             raise StreamEnded("Nothing may follow the final event of a stream")
-        self._cost -= kept.cost
-        kept.events.append(event)
-        kept.bytes += len(event)
+        events.append(event)
+        kept.size += len(event)
         kept.last += 1
-        kept.is_ended = final
         kept.used = now
-        while len(kept.events) > self._limits.stream_events or kept.bytes > self._limits.stream_bytes:
-            if final and len(kept.events) == 1:
+        self._cost += len(event) + EVENT_COST
+        while len(events) > self._limits.stream_events or kept.size > self._limits.stream_bytes:
+            if final and len(events) == 1:
                 break
-            kept.bytes -= len(kept.events.popleft())
-        self._cost += kept.cost
+            dropped = len(events.popleft())
+            kept.size -= dropped
+            self._cost -= dropped + EVENT_COST
+        if final:
+            kept.events = tuple(events)
         self._live.move_to_end(stream)
-        self._evict()
+        if self._cost > self._limits.log_bytes:
+            self._evict()
         return kept.last
 
     async def read(self, stream: str, after: int) -> list[tuple[int, bytes]]:
@@ -271,7 +277,7 @@ class MemoryEvents:
     def _begin(self, name: str) -> _Stream:
         stream = self._silent.pop(name, None)
         if stream is None:
-            stream = _Stream()
+            stream = _Stream(deque())
             self._cost += STREAM_COST
             self._groups.setdefault(name.partition("/")[0], {})[name] = None
         self._live[name] = stream
@@ -281,11 +287,11 @@ class MemoryEvents:
         if not self.is_open:
             raise StoreClosed
         now = self._clock()
-        while self._live:
-            name = next(iter(self._live))
-            if now - self._live[name].used <= self._limits.stream_idle_s:
-                break
-            self._silence(name)
+        while now - self._oldest > self._limits.stream_idle_s:
+            name, stream = next(iter(self._live.items()), ("", None))
+            self._oldest = now if stream is None else stream.used
+            if stream is not None and now - stream.used > self._limits.stream_idle_s:
+                self._silence(name)
         return now
 
     def _evict(self) -> None:
@@ -296,13 +302,13 @@ class MemoryEvents:
 
     def _silence(self, name: str) -> None:
         stream = self._live[name]
-        if stream.is_ended:
+        if isinstance(stream.events, tuple):
             self._remove(name)
             return
         self._cost -= stream.cost
         # A new deque: an empty one keeps the room of the events that it had.
         stream.events = deque()
-        stream.bytes = 0
+        stream.size = 0
         self._silent[name] = self._live.pop(name)
 
     def _remove(self, name: str) -> None:
@@ -313,40 +319,6 @@ class MemoryEvents:
         del group[name]
         if not group:
             del self._groups[key]
-
-
-class MemoryBus:
-    """The bus of one process.
-
-    Args:
-        limits: Of the store.
-    """
-
-    def __init__(self, limits: StoreLimits) -> None:
-        self._subscriptions = Subscriptions(limits)
-        self.is_open = False
-
-    async def publish(self, topic: str, message: bytes) -> None:
-        """Send a message; see `Bus.publish`."""
-        if not self.is_open:
-            raise StoreClosed
-        for subscription in self._subscriptions.of(topic):
-            subscription.put(message)
-
-    @asynccontextmanager
-    async def subscribe(self, topic: str) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """Receive messages; see `Bus.subscribe`."""
-        if not self.is_open:
-            raise StoreClosed
-        subscription = self._subscriptions.add(topic)
-        try:
-            yield subscription
-        finally:
-            self._subscriptions.remove(subscription)
-
-    def clear(self) -> None:
-        """End every subscription."""
-        self._subscriptions.end()
 
 
 class MemoryStore:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
-from anyport.stores.base import Store, StoreClosed, StoreLimits, SubscriptionLost
+from anyport.stores.base import DirectBus, Store, StoreClosed, StoreLimits, SubscriptionLost
 from anyport.testing.expecting import equal, refused, within
 from anyport.testing.store_harness import ODD_NAMES, StoreHarness
 
@@ -98,6 +98,31 @@ async def check_ends(harness: StoreHarness) -> None:
             await refused(StopAsyncIteration, waiting, "a message after the end of the store")
 
 
+async def check_listeners(harness: StoreHarness) -> None:
+    """A bus that hands messages over does so soon, in order, until it is told to stop, or closed."""
+    async with harness.running() as store:
+        bus = store.bus
+        if not isinstance(bus, DirectBus):
+            return
+        heard: list[bytes] = []
+        await bus.publish("topic", b"early")
+        stop = bus.attach("topic", heard.append)
+        for topic, message in (("topic", b"first"), ("other topic", b"elsewhere"), ("topic", b"second")):
+            await bus.publish(topic, message)
+            equal(heard, [], "what was handed over while the publisher had the loop")
+        await _past(bus)
+        equal(heard, [b"first", b"second"], "what was handed over")
+        await bus.publish("topic", b"third")
+        stop()
+        await _past(bus)
+        equal(heard, [b"first", b"second"], "what was handed over before the listener ended")
+        bus.attach("topic", heard.append)
+        await bus.publish("topic", b"fourth")
+        await store.aclose()
+        await asyncio.sleep(0)
+        equal(heard, [b"first", b"second"], "what was handed over before the store was closed")
+
+
 async def check_life(harness: StoreHarness) -> None:
     """A store works between start and aclose, which may be called twice, and may be started again."""
     store = harness.make(StoreLimits())
@@ -124,12 +149,22 @@ BUS_CHECKS = (
     check_late_subscribers,
     check_slow_subscribers,
     check_ends,
+    check_listeners,
     check_life,
 )
 
 
 async def _next(reader: AsyncIterator[bytes]) -> bytes:
     return await within(anext(reader), "the next message")
+
+
+async def _past(bus: DirectBus) -> None:
+    """Wait until everything that was published has been handed over."""
+    ended = asyncio.Event()
+    stop = bus.attach("end", lambda _: ended.set())
+    await bus.publish("end", b"")
+    await within(ended.wait(), "what a listener is handed")
+    stop()
 
 
 async def _check_overflow(harness: StoreHarness, limits: StoreLimits, message: bytes, fitting: int) -> None:
@@ -166,3 +201,10 @@ async def _expect_closed(store: Store) -> None:
     )
     for use in uses:
         await refused(StoreClosed, use(), "using a store that is not started, or closed")
+    bus = store.bus
+    if isinstance(bus, DirectBus):
+        await refused(StoreClosed, _attach(bus), "listening to a store that is not started, or closed")
+
+
+async def _attach(bus: DirectBus) -> None:
+    bus.attach("topic", lambda _: None)

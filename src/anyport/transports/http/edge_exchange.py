@@ -12,7 +12,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from anyport.protocol.calls import DONE
 from anyport.protocol.errors import InternalError, McpError, RefusedRequest
-from anyport.protocol.exchange import JSON_HEADERS, Disconnected, HeaderList
+from anyport.protocol.exchange import JSON_HEADERS, STREAM_HEADERS, Disconnected, HeaderList
 from anyport.protocol.jsonrpc import encode_error
 from anyport.transports.http.edge_heads import Route
 from anyport.transports.http.edge_line import Handle, Line, logger
@@ -25,6 +25,7 @@ _SMALL: Final = 1024
 _JOINED: Final = 32 * 1024
 """Bytes of a stream that wait for the end of a turn of the loop, at most."""
 _STATUS: Final = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in http.HTTPStatus}
+_STREAM_HEAD: Final = _STATUS[200] + b"".join(b"%b: %b\r\n" % field for field in STREAM_HEADERS)
 _UNFIT: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _NO_BODY: Final = frozenset({204, 304})
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -297,6 +298,8 @@ class EdgeExchange:
         return self._route.head.version == "1.1"
 
     def _head(self, status: int, headers: HeaderList) -> bytes:
+        if headers is STREAM_HEADERS and status == 200 and self._keep_alive and not self._line.ending:
+            return _STREAM_HEAD
         lines = [_STATUS[status]]
         closes = False
         for name, value in headers:

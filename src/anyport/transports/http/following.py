@@ -13,8 +13,11 @@ from asyncio import current_task
 from collections.abc import AsyncIterator
 from typing import Final
 
-from anyport.protocol.errors import RefusedRequest
+import msgspec
+
+from anyport.protocol.errors import InternalError, RefusedRequest
 from anyport.protocol.exchange import STREAM_HEADERS, Exchange
+from anyport.protocol.jsonrpc import RequestId, encode_error
 from anyport.protocol.limits import Limits
 from anyport.protocol.sse import encode_comment, encode_event
 from anyport.stores.base import Store, StoreError, StreamEnded, StreamLost, SubscriptionLost
@@ -29,6 +32,8 @@ WRITER_S: Final = 10.0
 """Seconds in which the process that writes a stream says that it lives; a loop may be held up that long by a tool."""
 
 _RETRY: Final = b"retry: 1000\n\n"
+_LOST: Final = InternalError("The process that served this call has ended before it had a result")
+_decode_ids = msgspec.json.Decoder(RequestId | list[RequestId]).decode
 
 
 class Follower:
@@ -203,11 +208,11 @@ class Follower:
             events = await self._read(0)
         except StreamLost:
             return False
-        kind, answer = read_entry(events[0][1])
+        kind, call_ids = read_entry(events[0][1])
         if kind != "head":
             return False
         try:
-            await self._store.events.append(self._key, entry("last", answer), final=True)
+            await self._store.events.append(self._key, entry("last", _answer_for(call_ids)), final=True)
         except StreamEnded:
             # It lives, or somebody else found out.
             return True
@@ -237,3 +242,11 @@ class Follower:
     def _left(self) -> None:
         self._gone = True
         self.stop()
+
+
+def _answer_for(call_ids: bytes) -> bytes:
+    """Return what answers a call, or a batch, whose process has ended without a result."""
+    found: RequestId | list[RequestId] = _decode_ids(call_ids)
+    if isinstance(found, list):
+        return b"[" + b",".join(encode_error(each, _LOST) for each in found) + b"]"
+    return encode_error(found, _LOST)

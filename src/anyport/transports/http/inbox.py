@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from anyport.protocol.errors import McpError
-from anyport.stores.base import Bus, StoreError, SubscriptionLost
+from anyport.stores.base import Bus, DirectBus, StoreError, SubscriptionLost
 
 logger = logging.getLogger("anyport.transports")
 
@@ -51,6 +52,7 @@ class Ended(Struct, frozen=True, tag="end"):
 
 Note = Forwarded | Taken | Changed | Ended
 
+_DEAF: Final = "A session cannot hear of other processes: %s"
 _decode = msgspec.msgpack.Decoder(Note).decode
 encode_note = msgspec.msgpack.Encoder().encode
 
@@ -64,10 +66,12 @@ class Inbox:
         take: Called with each note; it must not block.
     """
 
-    __slots__ = ("_bus", "_ready", "_take", "_task", "_topic", "_users")
+    __slots__ = ("_bus", "_detach", "_direct", "_ready", "_take", "_task", "_topic", "_users")
 
     def __init__(self, bus: Bus, topic: str, take: Callable[[Note], None]) -> None:
         self._bus = bus
+        self._direct = bus if isinstance(bus, DirectBus) else None
+        self._detach: Callable[[], None] | None = None
         self._topic = topic
         self._take = take
         self._users = 0
@@ -77,14 +81,22 @@ class Inbox:
     def join(self) -> None:
         """Begin to listen, unless somebody did before."""
         self._users += 1
-        if self._task is None:
+        if self._direct is not None:
+            if self._detach is None:
+                self._attach(self._direct)
+        elif self._task is None:
             self._ready = asyncio.Event()
             self._task = asyncio.create_task(self._listen(self._ready))
 
     def leave(self) -> None:
         """Stop listening, unless somebody else needs it."""
         self._users -= 1
-        if not self._users and self._task is not None:
+        if self._users:
+            return
+        if self._detach is not None:
+            self._detach()
+            self._detach = None
+        elif self._task is not None:
             self._task.cancel()
             self._task = None
 
@@ -92,6 +104,12 @@ class Inbox:
         """Wait until what others send from here on is received; after `join`."""
         if self._ready is not None:
             await self._ready.wait()
+
+    def _attach(self, bus: DirectBus) -> None:
+        try:
+            self._detach = bus.attach(self._topic, self._open)
+        except StoreError as error:
+            logger.warning(_DEAF, error)
 
     async def _listen(self, ready: asyncio.Event) -> None:
         try:
@@ -104,7 +122,7 @@ class Inbox:
                 else:
                     return
         except StoreError as error:
-            logger.warning("A session cannot hear of other processes: %s", error)
+            logger.warning(_DEAF, error)
         finally:
             ready.set()
 
@@ -112,7 +130,10 @@ class Inbox:
         async with self._bus.subscribe(self._topic) as messages:
             ready.set()
             async for message in messages:
-                try:
-                    self._take(_decode(message))
-                except (ValueError, McpError) as error:
-                    logger.warning("A note of another version, or with other limits, was ignored: %s", error)
+                self._open(message)
+
+    def _open(self, message: bytes) -> None:
+        try:
+            self._take(_decode(message))
+        except (ValueError, McpError) as error:
+            logger.warning("A note of another version, or with other limits, was ignored: %s", error)

@@ -19,7 +19,8 @@ logger = logging.getLogger("anyport.transports")
 Kind = Literal["head", "message", "last", "end"]
 """What an entry is: the beginning of a stream; a message; its last one; the end of a stream that has none.
 
-The beginning of a call's stream holds what answers the call if its process does not live to do so.
+The beginning of a call's stream holds the id of the call, or the ids of a batch, as JSON: whoever finds that its
+process has died answers it.
 """
 
 CALL: Final = "c"
@@ -99,7 +100,9 @@ class KeptStream:
             self.failed = True
             logger.warning("The events of a stream are not kept any more; a client that left cannot resume: %s", error)
             return None
-        await self.wake()
+        if kind != "head":
+            # Nobody can follow a stream of which nothing was said yet.
+            await self.wake()
         return event_id(self.name, position)
 
     async def wake(self) -> None:

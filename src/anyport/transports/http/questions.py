@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable
 from typing import Protocol
 
 from anyport.protocol.correlation import Sent
@@ -59,7 +60,7 @@ class AskingReply(Protocol):
         """Whether the client gets what is said, now or when it comes back."""
         ...
 
-    async def say(self, message: bytes) -> None:
+    def say(self, message: bytes) -> Awaitable[None]:
         """Send a message."""
         ...
 

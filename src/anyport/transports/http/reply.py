@@ -189,8 +189,9 @@ class HttpReply:
             return
         self._streams = True
         rest: Rest | None = None
-        if self._started and chunk and not (last or self._ended or self._senders):
-            rest = step(self._exchange.send(chunk))
+        if not self._senders:
+            is_piece = self._started and chunk and not (last or self._ended)
+            rest = step(self._exchange.send(chunk) if is_piece else self._send_in_turn(chunk, last=last))
             if rest is None:
                 return
         if self._lock is None:
@@ -214,7 +215,7 @@ class HttpReply:
             return
         if not self._started:
             self._started = True
-            await self._exchange.start_stream(200, [*STREAM_HEADERS, *(self.extra or ())])
+            await self._exchange.start_stream(200, [*STREAM_HEADERS, *self.extra] if self.extra else STREAM_HEADERS)
         if chunk:
             await self._exchange.send(chunk)
         if last:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Final
 
-from anyport.protocol.calls import BackChannel
-from anyport.protocol.errors import InternalError
+from anyport.protocol.calls import DONE, BackChannel
 from anyport.protocol.exchange import Exchange, HeaderList
-from anyport.protocol.jsonrpc import RequestId, ResultLike, encode_error, encode_notification
-from anyport.protocol.sse import encode_event
+from anyport.protocol.jsonrpc import RequestId, ResultLike, encode_json, encode_notification
+from anyport.protocol.sse import encode_event, encode_message
 from anyport.stores.base import Store
+from anyport.transports.first_steps import Rest, step
 from anyport.transports.http.kept_streams import CALL, KeptStream, Kind, new_name
 from anyport.transports.http.live_session import HttpSession
 from anyport.transports.http.negotiation import Accepts
@@ -24,7 +24,6 @@ from anyport.transports.http.questions import HttpBackChannel
 from anyport.transports.http.reply import KEEP_ALIVE, Attendance, HttpReply
 
 _MAX_RETRY_S: Final = 3600.0
-_LOST: Final = InternalError("The process that served this call has ended before it had a result")
 
 
 class SessionReply(HttpReply):
@@ -45,6 +44,7 @@ class SessionReply(HttpReply):
 
     _kept: KeptStream | None = None
     _order: asyncio.Lock | None = None
+    _speakers = 0
     _listens = False
     _ends: asyncio.Task[None] | None = None
     _wakes: asyncio.Task[None] | None = None
@@ -78,28 +78,31 @@ class SessionReply(HttpReply):
         """Whether the client gets what is said, now or when it comes back."""
         return not self._ended and (not self._gone or (self._kept is not None and not self._kept.failed))
 
-    async def notify(self, method: str, params: ResultLike) -> None:
+    def notify(self, method: str, params: ResultLike) -> Awaitable[None]:
         """Send a notification on the call's own stream, which starts with the first one."""
         if self._accepts[1] and not self._ended and not self.cancelled:
-            await self.say(encode_notification(method, params))
+            return self._say("message", encode_notification(method, params))
+        return DONE
 
-    async def say(self, message: bytes) -> None:
+    def say(self, message: bytes) -> Awaitable[None]:
         """Send a message on the call's own stream."""
-        await self._say("message", message)
+        return self._say("message", message)
 
     async def close_stream(self, retry_s: float) -> None:
         """End the connection, for the client to come back for the rest; see `Reply.close_stream`."""
         if not self._session.state.revision.priming_event or not self._accepts[1]:
             return
         self._streams = True
-        async with self._in_order():
-            if self._ended or self._gone or self.cancelled:
-                return
-            await self._begin()
-            if self._kept is None or self._kept.failed:
-                return
-            await self._send(b"retry: %d\n\n" % round(min(max(retry_s, 0.0), _MAX_RETRY_S) * 1000))
-            self._detach()
+        await self._in_order(self._close_stream(retry_s))
+
+    async def _close_stream(self, retry_s: float) -> None:
+        if self._ended or self._gone or self.cancelled:
+            return
+        priming = await self._begin()
+        if self._kept is None or self._kept.failed:
+            return
+        await self._send(priming + b"retry: %d\n\n" % round(min(max(retry_s, 0.0), _MAX_RETRY_S) * 1000))
+        self._detach()
 
     def finish(self, status: int, headers: HeaderList, body: bytes) -> Awaitable[None]:
         """Send the final message and end the answer; see `HttpReply.finish`."""
@@ -154,57 +157,73 @@ class SessionReply(HttpReply):
             async with asyncio.timeout(self._attendance.write_s), self._in_turn():
                 await self._exchange.finish()
 
-    async def _say(self, kind: Kind, message: bytes) -> None:
+    def _say(self, kind: Kind, message: bytes) -> Awaitable[None]:
         # At once: an answer that has a stream is none of plain JSON, even if the stream's head is still to be sent.
         self._streams = True
-        last = kind != "message"
-        async with self._in_order():
-            if self._ended:
-                return
-            await self._begin()
-            event_id = None
-            # A session that has ended takes its streams along; nothing begins them anew.
-            if self._kept is not None and self._session.state.state != "closed":
-                event_id = await self._kept.append(kind, message)
-            chunk = b"" if kind == "end" else encode_event(message, event="message", id=event_id)
-            await self._send(chunk, last=last)
+        return self._in_order(self._write(kind, message))
 
-    async def _begin(self) -> None:
-        """Begin to keep the stream, where the client may come back for it."""
-        revision = self._session.state.revision
-        is_lost = self._gone and not self._started
-        if self._kept is not None or is_lost or not revision.resumable or self._session.state.state == "closed":
+    async def _write(self, kind: Kind, message: bytes) -> None:
+        if self._ended:
             return
-        kept = KeptStream(self._store, self._session.id, new_name(CALL))
+        chunk = await self._begin() if self._kept is None else b""
+        event_id = None
+        # A session that has ended takes its streams along; nothing begins them anew.
+        if self._kept is not None and self._session.state.state != "closed":
+            event_id = await self._kept.append(kind, message)
+        if kind != "end":
+            chunk += encode_message(message, event_id)
+        await self._send(chunk, last=kind != "message")
+
+    async def _begin(self) -> bytes:
+        """Begin to keep the stream, where the client may come back for it.
+
+        Returns:
+            What begins it on the wire; empty for nothing.
+        """
+        session = self._session
+        revision = session.state.revision
+        is_lost = self._gone and not self._started
+        if self._kept is not None or is_lost or not revision.resumable or session.state.state == "closed":
+            return b""
+        kept = KeptStream(self._store, session.id, new_name(CALL))
         self._listen()
-        await self._session.inbox.listening()
-        event_id = await kept.append("head", self._lost())
+        await session.inbox.listening()
+        event_id = await kept.append("head", encode_json(self.batch if self.call_id is None else self.call_id))
         self._kept = kept
-        self._session.writers[kept.name] = self
-        if revision.priming_event and event_id is not None:
-            await self._send(encode_event(b"", id=event_id))
+        session.writers[kept.name] = self
+        return encode_event(b"", id=event_id) if revision.priming_event and event_id is not None else b""
 
     async def _beat(self) -> None:
-        async with self._in_order():
-            if not self._ended:
-                await self._begin()
-                await self._send(KEEP_ALIVE)
+        await self._in_order(self._write_sign())
 
-    def _lost(self) -> bytes:
-        """Return what answers the request if this process does not live to do so."""
-        if self.call_id is not None:
-            return encode_error(self.call_id, _LOST)
-        return b"[" + b",".join(encode_error(each, _LOST) for each in self.batch) + b"]"
+    async def _write_sign(self) -> None:
+        if not self._ended:
+            await self._send(await self._begin() + KEEP_ALIVE)
 
     def _listen(self) -> None:
         if not self._listens:
             self._listens = True
             self._session.inbox.join()
 
-    def _in_order(self) -> asyncio.Lock:
-        if self._order is None:
-            self._order = asyncio.Lock()
-        return self._order
+    async def _in_order(self, work: Coroutine[object, None, None]) -> None:
+        """Do what keeps and sends something, one after the other."""
+        try:
+            rest: Rest | None = None
+            if not self._speakers:
+                rest = step(work)
+                if rest is None:
+                    return
+            if self._order is None:
+                self._order = asyncio.Lock()
+            self._speakers += 1
+            try:
+                # Where something is left of the work, nobody else does any: the lock is free.
+                async with self._order:
+                    await (rest or work)
+            finally:
+                self._speakers -= 1
+        finally:
+            work.close()
 
     def _in_turn(self) -> asyncio.Lock:
         if self._lock is None:
