@@ -22,6 +22,22 @@ ResultLike = Struct | JsonObject | Raw
 """What a service may return: a typed result, a plain object, or one that is encoded already."""
 
 
+class Encoded(Struct, frozen=True):
+    """A result that is encoded already, in two parts that nobody has put together: it may be large.
+
+    Attributes:
+        head: Its beginning, from the brace on.
+        members: What follows, up to the last brace; like the head without line ends.
+    """
+
+    head: bytes
+    members: bytes
+
+    def whole(self) -> Raw:
+        """Return the result in one piece."""
+        return Raw(b"%b%b}" % (self.head, self.members))
+
+
 class Request(Struct, frozen=True):
     """A request: the peer waits for an answer with the same id."""
 
@@ -261,7 +277,7 @@ def encode_response(request_id: RequestId, result: ResultLike) -> bytes:
 
     Args:
         request_id: Id of the request, of the same type as received.
-        result: The result; a `msgspec.Raw` is written as it is.
+        result: The result; a `msgspec.Raw` or an `Encoded` is written as it is.
 
     Returns:
         The message, without framing and without a newline byte.
@@ -269,7 +285,11 @@ def encode_response(request_id: RequestId, result: ResultLike) -> bytes:
     Raises:
         InternalError: The result has a value that JSON cannot say.
     """
-    if type(result) is Raw and type(request_id) is int:
+    if type(result) is Encoded:
+        if type(request_id) is int:
+            return b'{"jsonrpc":"2.0","id":%d,"result":%b%b}}' % (request_id, result.head, result.members)
+        result = result.whole()
+    elif type(result) is Raw and type(request_id) is int:
         body = bytes(result)
         if has_no_line_end(body):
             return b'{"jsonrpc":"2.0","id":%d,"result":%b}' % (request_id, body)
@@ -319,6 +339,8 @@ def as_object(result: ResultLike) -> JsonObject:
     Raises:
         TypeError: It is no object.
     """
+    if type(result) is Encoded:
+        result = result.whole()
     value = decode_json(bytes(result) if isinstance(result, Raw) else encode_json(result))
     if not isinstance(value, dict):
         raise TypeError("a result must be an object")

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from anyport.protocol.calls import META_SERVER_INFO, Call, Reply, Service
 from anyport.protocol.errors import InternalError, McpError, MethodNotFound, ToolError
-from anyport.protocol.jsonrpc import ResultLike, encode_json
+from anyport.protocol.jsonrpc import Encoded, ResultLike, encode_json
 from anyport.protocol.methods import METHODS
 from anyport.protocol.revisions import REVISIONS, Revision
 from anyport.protocol.types import CacheableResult, Implementation, Result
@@ -167,7 +167,7 @@ class Dispatcher:
             # The last resort of every method: the peer gets an answer, whatever broke.
             raise _unexpected(call, error) from error
         if isinstance(result, bytes):
-            return Raw(b"%b%b}" % (self._heads[revision.name], result))
+            return Encoded(self._heads[revision.name], result)
         return self._seal(result) if revision.result_type and isinstance(result, Result) else result
 
     async def _through(self, chain: Service, call: Call, reply: Reply) -> ResultLike:

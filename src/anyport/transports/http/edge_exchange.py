@@ -232,6 +232,8 @@ class EdgeExchange:
             return DONE
         line = self._line
         self._started = True
+        if len(body) > _PIECE and self.method == "POST":
+            return self._respond_slowly(status, headers, body)
         if headers is JSON_HEADERS and status == 200 and self._keep_alive and not line.ending and self.method == "POST":
             whole = b"%b%d\r\n\r\n%b" % (line.json_head(), len(body), body)
         else:
@@ -239,21 +241,21 @@ class EdgeExchange:
             length = b"" if status in _NO_BODY else b"content-length: %d\r\n" % len(body)
             content = b"" if self.method == "HEAD" else body
             whole = b"".join((head, line.standing(), length, b"\r\n", content))
-        if len(whole) > _PIECE:
-            return self._respond_slowly(whole)
         self._answered = True
         line.write(whole)
         line.answered(close=not self._keep_alive)
         return DONE
 
-    async def _respond_slowly(self, whole: bytes) -> None:
+    async def _respond_slowly(self, status: int, headers: HeaderList, body: bytes) -> None:
         """Send an answer of which not all may wait in the transport at once."""
-        view = memoryview(whole)
-        for start in range(0, len(whole), _PIECE):
-            if self._line.flow.write_paused:
+        line = self._line
+        head = b"%b%bcontent-length: %d\r\n\r\n" % (self._head(status, headers), line.standing(), len(body))
+        view = memoryview(body)
+        for piece in (head, *(view[start : start + _PIECE] for start in range(0, len(view), _PIECE))):
+            if line.flow.write_paused:
                 await self._drain()
             if not self._lost:
-                self._line.write(view[start : start + _PIECE])
+                line.write(piece)
         self._finish()
 
     async def start_stream(self, status: int, headers: HeaderList) -> None:

@@ -239,6 +239,11 @@ class OutputPipe:
     def _next_piece(self) -> bytes:
         """Take the next lines, as many as a pipe takes at once; so there is never a second copy of all that waits."""
         lines = self._lines
+        if len(lines[0]) > _PIECE:
+            # Not joined with anything, which would take a copy; its line end is what an empty line leaves.
+            data = lines.popleft()
+            lines.appendleft(b"")
+            return data
         if self._size <= _PIECE:
             lines.append(b"")
             data = b"\n".join(lines)
