@@ -254,6 +254,18 @@ def encode_message(message: bytes, event_id: str | None = None) -> bytes:
     return b"id: %b\nevent: message\ndata: %b\n\n" % (event_id.encode(), message)
 
 
+def encode_priming(event_id: str) -> bytes:
+    """Writes an event that gives the client an id to come back with, and nothing else (RES-01).
+
+    Args:
+        event_id: Made here: without line ends and NUL.
+
+    Returns:
+        The event with its blank line.
+    """
+    return b"id: %b\ndata: \n\n" % event_id.encode()
+
+
 def encode_comment(text: str = "") -> bytes:
     """Writes a comment, which receivers ignore: a keep-alive (HTTP-09).
 

@@ -54,9 +54,7 @@ class _Hold:
     async def __aexit__(self, *_: object) -> None:
         session = self._session
         if session is not None:
-            session.holds -= 1
-            if not session.holds:
-                self._sessions.let_go(self._id, session)
+            self._sessions.let_go(self._id, session)
 
 
 class MemorySessions:
@@ -132,9 +130,10 @@ class MemorySessions:
         return session
 
     def let_go(self, session_id: str, session: _Session) -> None:
-        """Take note of the end of the last hold of a session."""
+        """End a hold."""
+        session.holds -= 1
         # It may have been deleted meanwhile, and an equal id is another session.
-        if self._sessions.get(session_id) is session:
+        if not session.holds and self._sessions.get(session_id) is session:
             session.used = self._clock()
             self._sessions.move_to_end(session_id)
 

@@ -294,14 +294,14 @@ def _is_modern(exchange: Exchange, request: Request) -> bool:
         HeaderMismatch: They do not.
     """
     notes = exchange.notes
-    mirrored = mirrored_by(request.method, request.params)
-    if notes is not None and mirrored is not None and notes.mirrored == mirrored:
+    known = None if notes is None else notes.mirrored
+    if known is not None and known == mirrored_by(request.method, request.params):
         return True
     if http_era(request, exchange.headers) == "legacy":
         return False
     check_headers(exchange.headers, request.method, request.params)
     if notes is not None:
-        notes.mirrored = mirrored
+        notes.mirrored = mirrored_by(request.method, request.params)
     return True
 
 

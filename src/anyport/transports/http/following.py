@@ -19,7 +19,7 @@ from anyport.protocol.errors import InternalError, RefusedRequest
 from anyport.protocol.exchange import STREAM_HEADERS, Exchange
 from anyport.protocol.jsonrpc import RequestId, encode_error
 from anyport.protocol.limits import Limits
-from anyport.protocol.sse import encode_comment, encode_event
+from anyport.protocol.sse import encode_comment, encode_message, encode_priming
 from anyport.stores.base import Store, StoreError, StreamEnded, StreamLost, SubscriptionLost
 from anyport.transports.http.inbox import Taken
 from anyport.transports.http.kept_streams import CALL, entry, event_id, log_key, read_entry
@@ -176,9 +176,9 @@ class Follower:
             if kind == "end":
                 return True
             if kind != "head":
-                await self._send(encode_event(message, event="message", id=name))
-            elif revision.priming_event:
-                await self._send(encode_event(b"", id=name))
+                await self._send(encode_message(message, name))
+            elif name is not None and revision.priming_event:
+                await self._send(encode_priming(name))
             if kind == "last":
                 return True
         return self._gone

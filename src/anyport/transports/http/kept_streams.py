@@ -8,8 +8,8 @@ process they are begun; a log entry is one byte for its kind and then the messag
 from __future__ import annotations
 
 import logging
+import os
 import re
-import secrets
 from typing import Final, Literal
 
 from anyport.stores.base import Store, StoreError
@@ -36,7 +36,7 @@ _EVENT_ID: Final = re.compile(r"([cs][0-9a-f]{16})-([1-9][0-9]{0,14})", re.ASCII
 
 def new_name(letter: str) -> str:
     """Return the name of a new stream."""
-    return letter + secrets.token_hex(8)
+    return letter + os.urandom(8).hex()
 
 
 def event_id(name: str, position: int) -> str:

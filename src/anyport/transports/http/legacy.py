@@ -84,7 +84,8 @@ class LegacyEndpoint:
                 await self._open(exchange, accepts, request)
                 return
             async with self._sessions.use(session_id, exchange.principal) as session:
-                _check_version(exchange, session)
+                if exchange.headers.get(VERSION) != session.state.revision.name:
+                    _check_version(exchange)
                 session.open.admit(request.id)
                 call = session.state.receive_request(request, self._carrier(exchange, session))
                 if request.method == "logging/setLevel":
@@ -113,7 +114,7 @@ class LegacyEndpoint:
                 raise RefusedRequest(400, "Neither a modern notification (Mcp-Method, version) nor part of a session")
             raise InvalidRequest("A client sends requests and notifications here, no responses")
         session = await self._sessions.find(exchange.headers[SESSION], exchange.principal)
-        _check_version(exchange, session)
+        _check_version(exchange)
         await self._take(session, message)
         await exchange.respond(202, [], b"")
 
@@ -126,7 +127,7 @@ class LegacyEndpoint:
         self._callers.enter(exchange.principal, exchange.peer)
         try:
             async with self._sessions.use(exchange.headers[SESSION], exchange.principal) as session:
-                _check_version(exchange, session)
+                _check_version(exchange)
                 await self._serve_batch(exchange, accepts, body, session)
         except StoreError as error:
             raise refusal_of(error) from error
@@ -144,7 +145,7 @@ class LegacyEndpoint:
         check_accepts_stream(exchange.headers)
         try:
             async with self._sessions.use(exchange.headers[SESSION], exchange.principal) as session:
-                _check_version(exchange, session)
+                _check_version(exchange)
                 await self._streams.serve(exchange, session)
         except StoreError as error:
             raise refusal_of(error) from error
@@ -166,7 +167,7 @@ class LegacyEndpoint:
         if SESSION not in exchange.headers:
             raise RefusedRequest(400, "DELETE ends a session; it needs the header Mcp-Session-Id")
         session = await self._sessions.find(exchange.headers[SESSION], exchange.principal)
-        _check_version(exchange, session)
+        _check_version(exchange)
         await self._sessions.end(session)
         await exchange.respond(204, [], b"")
 
@@ -277,17 +278,15 @@ def _head_of(error: McpError) -> tuple[int, HeaderList]:
     return 200, JSON_HEADERS
 
 
-def _check_version(exchange: Exchange, session: HttpSession) -> None:
+def _check_version(exchange: Exchange) -> None:
     """See that a message within a session names a legacy revision, if any (LEG-08).
 
     Raises:
         RefusedRequest: HTTP 400: it does not.
     """
     version = exchange.headers.get(VERSION)
-    if version is None or version == session.state.revision.name:
-        return
     row = find_revision(version)
-    if row is None or row.modern:
+    if version is not None and (row is None or row.modern):
         known = ", ".join(SUPPORTED_NAMES)
         raise RefusedRequest(
             400, f"MCP-Protocol-Version {version[:64]!r} is not spoken in a session; known are {known}"

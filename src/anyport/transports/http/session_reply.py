@@ -14,7 +14,7 @@ from typing import Final
 from anyport.protocol.calls import DONE, BackChannel
 from anyport.protocol.exchange import Exchange, HeaderList
 from anyport.protocol.jsonrpc import RequestId, ResultLike, encode_json, encode_notification
-from anyport.protocol.sse import encode_event, encode_message
+from anyport.protocol.sse import encode_message, encode_priming
 from anyport.stores.base import Store
 from anyport.transports.first_steps import Rest, step
 from anyport.transports.http.kept_streams import CALL, KeptStream, Kind, new_name
@@ -191,7 +191,7 @@ class SessionReply(HttpReply):
         event_id = await kept.append("head", encode_json(self.batch if self.call_id is None else self.call_id))
         self._kept = kept
         session.writers[kept.name] = self
-        return encode_event(b"", id=event_id) if revision.priming_event and event_id is not None else b""
+        return encode_priming(event_id) if revision.priming_event and event_id is not None else b""
 
     async def _beat(self) -> None:
         await self._in_order(self._write_sign())

@@ -58,7 +58,8 @@ class Use:
 
     async def __aenter__(self) -> HttpSession:
         sessions = self._sessions
-        changes = sessions.changes_of(self._id)
+        known = sessions.known.get(self._id)
+        changes = -1 if known is None else known.changes
         try:
             row = await self._hold.__aenter__()
         except StoreError as error:
@@ -87,13 +88,15 @@ class Sessions:
     Args:
         store: Where their rows are.
         limits: Of each session.
+
+    Attributes:
+        known: Sessions that this process knows, in the order of their last use.
     """
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
         self._limits = limits
-        # In the order of their last use.
-        self._known: OrderedDict[str, HttpSession] = OrderedDict()
+        self.known: OrderedDict[str, HttpSession] = OrderedDict()
         self._in_use = 0
 
     def make(self, principal: str | None) -> HttpSession:
@@ -128,7 +131,8 @@ class Sessions:
         Raises:
             RefusedRequest: HTTP 404, as for `use`.
         """
-        changes = self.changes_of(session_id)
+        known = self.known.get(session_id)
+        changes = -1 if known is None else known.changes
         try:
             row = await self._store.sessions.get(session_id)
         except StoreError as error:
@@ -182,7 +186,7 @@ class Sessions:
     def retain(self, session: HttpSession) -> None:
         """Count a use; a session that is in use is not forgotten."""
         if not session.uses:
-            self._known[session.id] = session
+            self.known[session.id] = session
             self._in_use += 1
         session.uses += 1
 
@@ -190,14 +194,16 @@ class Sessions:
         """End a use."""
         session.uses -= 1
         # It may have ended meanwhile, and an equal id is another session.
-        if not session.uses and self._known.get(session.id) is session:
+        if not session.uses and self.known.get(session.id) is session:
             self._in_use -= 1
-            self._rest(session)
+            self.known.move_to_end(session.id)
+            if len(self.known) - self._in_use > KEPT:
+                self._forget_oldest()
 
     def forget(self, session: HttpSession) -> None:
         """Let go of a session that has ended; its calls in flight here are cancelled."""
-        if self._known.get(session.id) is session:
-            del self._known[session.id]
+        if self.known.get(session.id) is session:
+            del self.known[session.id]
             self._in_use -= session.uses > 0
         session.close()
 
@@ -207,11 +213,6 @@ class Sessions:
         except StoreError as error:
             logger.warning("Other processes do not hear of a session: %s", error)
 
-    def changes_of(self, session_id: str) -> int:
-        """Return `HttpSession.changes` of a session, for `settle`; -1 for one that is not known here."""
-        session = self._known.get(session_id)
-        return -1 if session is None else session.changes
-
     def settle(self, session_id: str, principal: str | None, row: bytes | None, changes: int) -> HttpSession:
         """Bring what is known here in line with a row.
 
@@ -219,12 +220,13 @@ class Sessions:
             session_id: Whose row it is.
             principal: Who asks.
             row: What the store has; ``None`` where it has none.
-            changes: `HttpSession.changes` when the store was asked; what has changed since is newer than the row.
+            changes: `HttpSession.changes` when the store was asked, -1 for a session that was not known here then; what
+                has changed since is newer than the row.
 
         Raises:
             RefusedRequest: HTTP 404, as for `use`.
         """
-        session = self._known.get(session_id)
+        session = self.known.get(session_id)
         if session is not None and session.row == row and session.principal == principal:
             return session
         if row is None:
@@ -246,12 +248,16 @@ class Sessions:
 
     def _rest(self, session: HttpSession) -> None:
         """Remember a session that is not in use, as the one that was used last."""
-        self._known[session.id] = session
-        self._known.move_to_end(session.id)
-        while len(self._known) - self._in_use > KEPT:
-            _, oldest = self._known.popitem(last=False)
+        self.known[session.id] = session
+        self.known.move_to_end(session.id)
+        if len(self.known) - self._in_use > KEPT:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        while len(self.known) - self._in_use > KEPT:
+            _, oldest = self.known.popitem(last=False)
             if oldest.uses:
-                self._known[oldest.id] = oldest
+                self.known[oldest.id] = oldest
 
 
 def refusal_of(error: StoreError) -> McpError:
