@@ -80,6 +80,7 @@ class EdgeConnection(asyncio.Protocol):
         "server",
         "steps",
         "transport",
+        "wrote",
     )
 
     transport: asyncio.Transport
@@ -95,7 +96,7 @@ class EdgeConnection(asyncio.Protocol):
         self._head_bytes = 0
         self._granted = 0.0
         self._phase = Phase.IDLE
-        self._closing = self.ending = False
+        self._closing = self.ending = self.wrote = False
         self._written, self._acked, self._stuck = 0, -1, NEVER
         self.deadline = NEVER
 
@@ -261,6 +262,7 @@ class EdgeConnection(asyncio.Protocol):
     def write(self, data: bytes | memoryview) -> None:
         """See `Line.write`."""
         self._written += len(data)
+        self.wrote = True
         self.transport.write(data)
 
     def start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
@@ -342,11 +344,6 @@ class EdgeConnection(asyncio.Protocol):
         self._phase = phase
         self.deadline = self._grounds.sweep.after(seconds)
 
-    @property
-    def unsent(self) -> int:
-        """See `Swept.unsent`."""
-        return self.transport.get_write_buffer_size()
-
     def overdue(self, now: float) -> bool:
         """See `Swept.overdue`."""
         if self.deadline > now:
@@ -367,7 +364,13 @@ class EdgeConnection(asyncio.Protocol):
 
     def _is_stuck(self, now: float) -> bool:
         """Hang up if nothing of what waits for the client was read for a while (limit ``write_s``)."""
-        acked = self._written - self.unsent
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent:
+            # Not looked at again before something is written, and then from the start.
+            self.wrote = False
+            self._acked = -1
+            return False
+        acked = self._written - unsent
         if acked > self._acked:
             self._acked = acked
             self._stuck = now + self._grounds.limits.write_s
