@@ -17,7 +17,7 @@ from anyport.protocol.jsonrpc import Message, Response, decode, encode_request
 from anyport.protocol.limits import DEFAULT_LIMITS
 from anyport.protocol.types.json import JsonObject
 from anyport.transports.duplex import Duplex
-from anyport.transports.http.edge import Edge
+from anyport.transports.http.edge.edge import Edge
 from tests.budgets.call_meter import CallMeter, counted_tasks
 from tests.drivers.edge import Wire
 from tests.drivers.http_server import head

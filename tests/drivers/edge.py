@@ -17,7 +17,7 @@ import uvicorn
 from anyport.protocol.limits import Limits
 from anyport.protocol.types.json import JsonValue
 from anyport.serving.asgi import AsgiApp
-from anyport.transports.http.edge import Edge
+from anyport.transports.http.edge.edge import Edge
 from tests.drivers.asgi import WAIT, AsgiCallable, Headers, usual_headers
 from tests.drivers.http_server import Fields, HttpAnswer, head
 

@@ -17,8 +17,8 @@ from anyport.serving.application import Application, HttpOptions
 from anyport.serving.asgi import AsgiApp
 from anyport.serving.listening import listen_each, say, url_of
 from anyport.serving.plan import HttpPlace
-from anyport.transports.http.edge import Edge
-from anyport.transports.http.edge_seam import missing_of_seam
+from anyport.transports.http.edge.edge import Edge
+from anyport.transports.http.edge.seam import missing_of_seam
 
 logger = logging.getLogger("anyport.serving")
 

@@ -17,8 +17,8 @@ from anyport import Context, Server
 from anyport.protocol.limits import DEFAULT_LIMITS, Limits
 from anyport.serving import uvicorn_server
 from anyport.serving.plan import HttpPlace
-from anyport.transports.http import edge_seam
-from anyport.transports.http.edge_seam import ATTRIBUTES, METHODS, PARAMETERS, missing_of_seam
+from anyport.transports.http.edge import seam
+from anyport.transports.http.edge.seam import ATTRIBUTES, METHODS, PARAMETERS, missing_of_seam
 from tests.drivers.asgi import WAIT, AsgiCallable, Receive, Send, call
 from tests.drivers.edge import EdgeServer, request_of, serving_edge
 from tests.drivers.http_server import head
@@ -294,7 +294,7 @@ def test_the_seam_is_there() -> None:
 def test_what_is_missing_is_named(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = {"METHODS": METHODS, "PARAMETERS": PARAMETERS, "ATTRIBUTES": ATTRIBUTES}[table]
     kind = next(iter(whole))
-    monkeypatch.setattr(edge_seam, table, {kind: ("novel",)})
+    monkeypatch.setattr(seam, table, {kind: ("novel",)})
     (missing,) = missing_of_seam()
     assert "novel" in missing
     assert kind.__name__ in missing

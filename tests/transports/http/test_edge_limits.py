@@ -16,8 +16,8 @@ import pytest
 
 from anyport import Server
 from anyport.protocol.limits import Limits
-from anyport.transports.http.edge_grounds import open_files
-from anyport.transports.http.edge_sweep import NEVER, Sweep
+from anyport.transports.http.edge.grounds import open_files
+from anyport.transports.http.edge.sweep import NEVER, Sweep
 from tests.drivers.asgi import WAIT, call, usual_headers
 from tests.drivers.edge import EdgePeer, EdgeServer, request_of, serving_edge
 from tests.drivers.http_server import head

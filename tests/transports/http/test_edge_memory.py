@@ -10,7 +10,7 @@ import pytest
 from anyport import Context
 from anyport.protocol.limits import DEFAULT_LIMITS
 from anyport.transports.http.asgi import PRINCIPAL
-from anyport.transports.http.edge import Edge
+from anyport.transports.http.edge.edge import Edge
 from anyport.transports.http.fields import KnownFields
 from tests.drivers.asgi import call, post, usual_headers
 from tests.drivers.edge import request_of, serving_edge

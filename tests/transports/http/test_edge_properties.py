@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from anyport.protocol.limits import DEFAULT_LIMITS
-from anyport.transports.http.edge import Edge
+from anyport.transports.http.edge.edge import Edge
 from tests.drivers.asgi import WAIT, call, legacy
 from tests.drivers.edge import Wire, request_of
 from tests.drivers.http_server import head

@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 from anyport import Context, Server
 from anyport.protocol.limits import DEFAULT_LIMITS, Limits
 from anyport.protocol.types.json import JsonObject
-from anyport.transports.http.edge import Edge
+from anyport.transports.http.edge.edge import Edge
 from tests.drivers.edge import Wire, request_of
 
 META: JsonObject = {

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import httptools
 
 from anyport.protocol.errors import RefusedRequest
-from anyport.transports.http.edge_heads import (
+from anyport.transports.http.edge.heads import (
     NOWHERE,
     UNKNOWN,
     Head,
@@ -17,7 +17,7 @@ from anyport.transports.http.edge_heads import (
     check_framing,
     without_upgrade,
 )
-from anyport.transports.http.edge_line import Asked, Fields, logger
+from anyport.transports.http.edge.line import Asked, Fields, logger
 from anyport.transports.http.fields import CLOSE
 
 _BLANK: Final = b"\r\n\r\n"

@@ -19,13 +19,13 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from anyport.protocol.errors import McpError, RefusedRequest
-from anyport.transports.http.edge_asgi import make_asgi_request
-from anyport.transports.http.edge_exchange import EdgeExchange
-from anyport.transports.http.edge_grounds import Grounds
-from anyport.transports.http.edge_heads import NOWHERE, Head, Route
-from anyport.transports.http.edge_line import Asked, Fields
-from anyport.transports.http.edge_reader import RequestReader
-from anyport.transports.http.edge_sweep import NEVER
+from anyport.transports.http.edge.asgi import make_asgi_request
+from anyport.transports.http.edge.exchange import EdgeExchange
+from anyport.transports.http.edge.grounds import Grounds
+from anyport.transports.http.edge.heads import NOWHERE, Head, Route
+from anyport.transports.http.edge.line import Asked, Fields
+from anyport.transports.http.edge.reader import RequestReader
+from anyport.transports.http.edge.sweep import NEVER
 from anyport.transports.http.fields import CLOSE, too_slow
 
 _LINGER_S: Final = 2.0

@@ -11,9 +11,9 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.utils import is_ssl
 
 from anyport.protocol.errors import McpError
-from anyport.transports.http.edge_grounds import Grounds
-from anyport.transports.http.edge_heads import Head, Route, Target, check_fields
-from anyport.transports.http.edge_line import Line
+from anyport.transports.http.edge.grounds import Grounds
+from anyport.transports.http.edge.heads import Head, Route, Target, check_fields
+from anyport.transports.http.edge.line import Line
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, HTTPScope

@@ -15,10 +15,10 @@ from uvicorn.server import ServerState
 from anyport.protocol.errors import McpError
 from anyport.protocol.exchange import JSON_HEADERS, HeadNotes
 from anyport.protocol.limits import Limits
-from anyport.transports.http.edge_heads import Head, Memory, Route, check_head, read_target
-from anyport.transports.http.edge_line import Fields, Handle
-from anyport.transports.http.edge_steps import Steps
-from anyport.transports.http.edge_sweep import Sweep
+from anyport.transports.http.edge.heads import Head, Memory, Route, check_head, read_target
+from anyport.transports.http.edge.line import Fields, Handle
+from anyport.transports.http.edge.steps import Steps
+from anyport.transports.http.edge.sweep import Sweep
 from anyport.transports.http.fields import read_headers
 
 try:

@@ -11,7 +11,7 @@ import httptools
 from anyport.protocol.errors import McpError, RefusedRequest
 from anyport.protocol.exchange import HeadNotes
 from anyport.protocol.limits import Limits
-from anyport.transports.http.edge_line import Fields, Handle
+from anyport.transports.http.edge.line import Fields, Handle
 from anyport.transports.http.fields import CLOSE
 
 _CONTINUE: Final = b"100-continue"

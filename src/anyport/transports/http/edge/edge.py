@@ -15,10 +15,10 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.server import ServerState
 
 from anyport.protocol.limits import Limits
-from anyport.transports.http.edge_connection import EdgeConnection
-from anyport.transports.http.edge_grounds import Grounds
-from anyport.transports.http.edge_line import Handle
-from anyport.transports.http.edge_sweep import Sweep
+from anyport.transports.http.edge.connection import EdgeConnection
+from anyport.transports.http.edge.grounds import Grounds
+from anyport.transports.http.edge.line import Handle
+from anyport.transports.http.edge.sweep import Sweep
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope

@@ -14,8 +14,8 @@ from anyport.protocol.calls import DONE
 from anyport.protocol.errors import InternalError, McpError, RefusedRequest
 from anyport.protocol.exchange import JSON_HEADERS, STREAM_HEADERS, Disconnected, HeaderList
 from anyport.protocol.jsonrpc import encode_error
-from anyport.transports.http.edge_heads import Route
-from anyport.transports.http.edge_line import Handle, Line, logger
+from anyport.transports.http.edge.heads import Route
+from anyport.transports.http.edge.line import Handle, Line, logger
 from anyport.transports.http.fields import CLOSE, too_large
 
 _PIECE: Final = 128 * 1024
