@@ -10,6 +10,7 @@ import asyncio
 import gc
 import inspect
 import os
+import signal
 import time
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
@@ -100,6 +101,12 @@ def run_async_test(function: Callable[..., Coroutine[object, object, None]], arg
         raise
     if watch.problems:
         raise AssertionError("the loop was left in disorder:\n" + "\n".join(watch.problems))
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, and have every process hear it that a test starts: a shell lets jobs in the background ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -178,6 +178,7 @@ def test_fields_that_are_lists_are_read_each_time() -> None:
     pairs = cast("list[tuple[bytes, bytes]]", [[b"host", b"x"]])
     assert known.read(pairs) == ({"host": "x"}, None)
     assert known.read([(b"host", b"x" * 3000)])[1] is None
+    assert known.read([(b"mcp-session-id", b"x")])[1] is None
     first, notes = known.read(iter([(b"host", b"x")]))
     assert notes is not None
     assert known.read([(b"host", b"x")]) == (first, notes)

@@ -23,6 +23,7 @@ _SINGLE: Final = frozenset(
 """Fields that decide something, and of which two readers could take different ones."""
 
 
+_SESSION: Final = "mcp-session-id"
 _LONGEST: Final = 2048
 _MOST: Final = 512
 """Sets of fields that are kept, and bytes of each."""
@@ -60,7 +61,8 @@ class KnownFields:
 
     def _read_anew(self, fields: tuple[tuple[bytes, bytes], ...]) -> tuple[Mapping[str, str], HeadNotes | None]:
         found = MappingProxyType(read_headers(fields, self._limit))
-        if sum(len(name) + len(value) for name, value in fields) > _LONGEST:
+        if _SESSION in found or sum(len(name) + len(value) for name, value in fields) > _LONGEST:
+            # Sessions are many, and each has fields of its own.
             return found, None
         if len(self._known) >= _MOST:
             self._known.clear()
