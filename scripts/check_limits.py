@@ -65,9 +65,14 @@ class BroadExcept:
 
 BROAD_EXCEPTS: tuple[BroadExcept, ...] = (
     BroadExcept(
-        "src/anyport/server/tools.py::Tools._call",
+        "src/anyport/server/tools.py::Tools.call_encoded",
         "2026-11-21",
         "a tool may raise anything: the model is told, the log has the traceback",
+    ),
+    BroadExcept(
+        "src/anyport/server/tools.py::Tools._answer",
+        "2026-11-30",
+        "the same, where a call is answered that nobody needs to see",
     ),
     BroadExcept(
         "src/anyport/server/threads.py::_Job.work",

@@ -182,6 +182,7 @@ class Server(Authoring, Announcing, DirectCalls):
             },
             cache_hints(cache_ttl, cache_scope),
             {"tools/call": self.rounds.between(self.tools.call_encoded, self.tools.call, self.tools.manner)},
+            {"tools/call": self.tools.call_known},
         )
         self.extensions = Extensions(self.dispatcher.extend)
         self.service: Service = self.dispatcher

@@ -83,7 +83,9 @@ def serve(**limits: float) -> HttpProcess:
 # --- those who send slowly --------------------------------------------------------------------------------------------
 
 
-async def loris(count: int, scale: float, *, slower: float, pairs: int = 1, noise_ms: float = 0.0) -> Report:
+async def loris(
+    count: int, scale: float, *, slower: float, pairs: int = 1, noise_ms: float = 0.0, late_s: float = 0.0
+) -> Report:
     """So many each of heads and bodies that come a byte at a time, and of connections that say nothing.
 
     Args:
@@ -92,6 +94,7 @@ async def loris(count: int, scale: float, *, slower: float, pairs: int = 1, nois
         slower: What a healthy client's slow calls may become, at most, in times of what they were.
         pairs: Windows of calls with the crowd, and as many without.
         noise_ms: What a slow call may take whatever it was, for machines that do other things too.
+        late_s: Seconds after its deadline within which one may be closed, for the same.
     """
     report = Report("loris", {})
     body = head("POST", "/mcp", [("host", "127.0.0.1"), ("content-type", "application/json")], b" " * 100_000)
@@ -108,8 +111,7 @@ async def loris(count: int, scale: float, *, slower: float, pairs: int = 1, nois
         async with standing(kinds, server.port) as crowd:
             await crowd.gone(within["silent"] * 1.3 + 5)
         for kind, seconds in crowd.took.items():
-            # The sweep is as late as an eighth of the shortest, and the crowd takes its time to arrive.
-            report.hold(f"{kind}: closed within", value=seconds or math.inf, most=within[kind] + 2 * scale + 0.5)
+            report.hold(f"{kind}: closed within", value=seconds or math.inf, most=within[kind] + late_s)
     return report
 
 

@@ -25,7 +25,7 @@ def check(report: Report) -> None:
 
 async def test_clients_that_send_slowly() -> None:
     """Heads, bodies and silence each have their deadline (header_s, body_s, keep_alive_s)."""
-    check(await loris(20, 0.03, slower=20, noise_ms=NOISE_MS))
+    check(await loris(20, 0.03, slower=20, noise_ms=NOISE_MS, late_s=1.0))
 
 
 async def test_clients_that_read_nothing() -> None:

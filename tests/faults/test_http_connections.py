@@ -320,4 +320,4 @@ def test_keep_alive_s() -> None:
         answered = time.monotonic()
         assert idle.post(ADD).status == 200
         assert idle.is_closed()
-        assert 0.25 < time.monotonic() - answered < PATIENCE
+        assert 0.15 < time.monotonic() - answered < PATIENCE

@@ -106,8 +106,8 @@ async def test_the_servers_timeout_and_the_tools_own() -> None:
 
     assert text_of(await call_tool(server, "inherits")).endswith("(tool_timeout of the server)")
     assert [text_of(await call_tool(server, name)) for name in ("unbounded", "longer")] == ["done", "done"]
-    simple = {tool.definition.name: tool.is_simple for tool in server.tools}
-    assert simple == {"inherits": False, "unbounded": True, "longer": False}
+    plain = {tool.definition.name: tool.is_plain for tool in server.tools}
+    assert plain == {"inherits": False, "unbounded": True, "longer": False}
 
 
 async def test_a_timeout_of_the_tools_own_making_is_its_own_error() -> None:

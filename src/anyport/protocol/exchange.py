@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
+from anyport.protocol.calls import Carrier
 from anyport.protocol.errors import RefusedRequest
+from anyport.protocol.shapes import Shapes
 
 HeaderList = list[tuple[bytes, bytes]]
 """Header fields of an answer: names in lower case, values ready for the wire."""
@@ -29,14 +31,20 @@ class HeadNotes:
         local: Address that the request came in on with which the head was admitted.
         accepts: Whether JSON and whether an event stream may be answered; ``None`` while the head is not admitted.
         mirrored: Method, name and version of a body that the header mirror was found equal to; ``None`` for none.
+        shapes: Shapes of the bodies that came with the head; ``None`` while it came once.
+        carrier: What calls with the head are told of it, where nobody was authenticated.
+        fits: The length that it announces for the body is within the limit.
     """
 
-    __slots__ = ("accepts", "local", "mirrored")
+    __slots__ = ("accepts", "carrier", "fits", "local", "mirrored", "shapes")
 
     def __init__(self) -> None:
         self.local: str | None = None
         self.accepts: tuple[bool, bool] | None = None
         self.mirrored: tuple[str, str | None, str] | None = None
+        self.shapes: Shapes | None = None
+        self.carrier: Carrier | None = None
+        self.fits = False
 
 
 class Exchange(Protocol):
@@ -52,6 +60,7 @@ class Exchange(Protocol):
         principal: Who was authenticated before the request came here, ``None`` for nobody. What a caller may use, and
             how much of it, is decided by this alone.
         notes: What is kept with a head that is remembered; ``None`` for a head that is read anew each time.
+        body: The whole body, where it is there at once; ``None`` where `read_body` has to be asked for it.
     """
 
     method: str
@@ -61,6 +70,7 @@ class Exchange(Protocol):
     local: str | None
     principal: str | None
     notes: HeadNotes | None
+    body: bytes | None
 
     @property
     def root(self) -> str:

@@ -15,6 +15,7 @@ from anyport.protocol.errors import InternalError, McpError, MethodNotFound, Too
 from anyport.protocol.jsonrpc import Encoded, ResultLike, encode_json
 from anyport.protocol.methods import METHODS
 from anyport.protocol.revisions import REVISIONS, Revision
+from anyport.protocol.shapes import KnownCall
 from anyport.protocol.types import CacheableResult, Implementation, Result
 from anyport.protocol.types.json import JsonObject
 from anyport.server.cache_hints import NOT_KEPT, CacheHints
@@ -28,6 +29,10 @@ _CACHEABLE: Final = frozenset(method.name for method in METHODS if method.cachea
 Answer = Callable[[Call, Reply], Awaitable[Result]]
 EncodedAnswer = Callable[[Call, Reply], Awaitable[Result | bytes]]
 """Answers with a result, or with the members of one in encoded form, which only lack their envelope."""
+Envelope = Callable[[Revision, Result | bytes], ResultLike]
+"""Completes a result, or the members of one in encoded form."""
+KnownAnswer = Callable[[KnownCall, Envelope], Awaitable[ResultLike] | None]
+"""Answers a call of which nobody needs to see the rest; ``None`` where somebody does. It raises `McpError` alone."""
 Table = dict[str, Callable[[Call, Reply], Awaitable[Result | ResultLike | bytes]]]
 Route = Callable[[Service, Call, Reply], Awaitable[ResultLike]]
 """Answers a call, or has what answered it before do so."""
@@ -61,6 +66,7 @@ class Dispatcher:
         versions: For the methods whose answer depends on a registry alone: a number that changes with the registry.
         hints: How long an answer may be kept that does not say it itself.
         encoded: What answers a method where nobody looks at the result between here and the wire.
+        known: What may answer a method where nobody looks at the call either.
 
     Attributes:
         elsewhere: Finds what answers a method that is not in the tables: one of an extension of a mounted server.
@@ -73,7 +79,9 @@ class Dispatcher:
         versions: Mapping[str, Callable[[], int]],
         hints: CacheHints = NOT_KEPT,
         encoded: Mapping[str, EncodedAnswer] | None = None,
+        known: Mapping[str, KnownAnswer] | None = None,
     ) -> None:
+        self._known = dict(known or {})
         self._hints = hints
         self._info: JsonObject = {META_SERVER_INFO: msgspec.to_builtins(info)}
         self._meta = Raw(encode_json(self._info))
@@ -104,6 +112,7 @@ class Dispatcher:
             DeclarationError: It is none.
         """
         check_middleware(middleware)
+        self._known.clear()
         self._middleware.append(middleware)
         self._chain = compose(self._middleware, functools.partial(self._answer, self._tables))
 
@@ -114,6 +123,7 @@ class Dispatcher:
             result = await answer(call, reply)
             return self.complete(call, result) if isinstance(result, dict) else result
 
+        self._known.pop(method, None)
         for revision in REVISIONS:
             if revision.modern:
                 self._tables[revision.name][method] = self._quick[revision.name][method] = whole
@@ -125,6 +135,7 @@ class Dispatcher:
             method: The method.
             around: Takes what answers it, and returns what does so from now on.
         """
+        self._known.pop(method, None)
         for table in (*self._tables.values(), *self._quick.values()):
             if method in table:
                 table[method] = around(cast("Service", table[method]))
@@ -141,6 +152,16 @@ class Dispatcher:
     def _without_info(self, meta: object) -> JsonObject | None:
         found = cast("JsonObject", meta) if isinstance(meta, dict) else {}
         return {key: value for key, value in found.items() if key != META_SERVER_INFO} or None
+
+    def answer_known(self, known: KnownCall, reply: Reply) -> Awaitable[ResultLike]:
+        """Answer a call of which the rest is known; see `KnowingService`."""
+        quick = self._known.get(known.method)
+        answer = None if quick is None else quick(known, self._envelope)
+        if answer is not None:
+            return answer
+        if self._chain is None:
+            return self._answer(self._quick, known.whole(), reply)
+        return self._through(self._chain, known.whole(), reply)
 
     def __call__(self, call: Call, reply: Reply) -> Awaitable[ResultLike]:
         """Answer a call.
@@ -166,9 +187,12 @@ class Dispatcher:
         except Exception as error:
             # The last resort of every method: the peer gets an answer, whatever broke.
             raise _unexpected(call, error) from error
+        return self._envelope(revision, result) if isinstance(result, (bytes, Result)) else result
+
+    def _envelope(self, revision: Revision, result: Result | bytes) -> ResultLike:
         if isinstance(result, bytes):
             return Encoded(self._heads[revision.name], result)
-        return self._seal(result) if revision.result_type and isinstance(result, Result) else result
+        return self._seal(result) if revision.result_type else result
 
     async def _through(self, chain: Service, call: Call, reply: Reply) -> ResultLike:
         """Answer a call through middleware; what that made itself is completed like any other result."""

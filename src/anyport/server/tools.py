@@ -16,11 +16,15 @@ from anyport.protocol.calls import Call, Reply
 from anyport.protocol.changes import TOOLS_CHANGED
 from anyport.protocol.errors import InvalidParams, LocalProtocolError, McpError, MethodNotFound, ToolError
 from anyport.protocol.headers import check_parameters
+from anyport.protocol.jsonrpc import ResultLike
+from anyport.protocol.revisions import Revision
+from anyport.protocol.shapes import KnownCall
 from anyport.protocol.types import CallToolResult, Icon, ListToolsResult, Tool, ToolAnnotations
 from anyport.protocol.types.json import JsonObject
 from anyport.server.bounds import Bounds, make_bounds
 from anyport.server.context import Context, Surroundings
 from anyport.server.declarations import DeclarationError, name_of
+from anyport.server.dispatch import Envelope
 from anyport.server.foreign_schemas import ForeignSchema, compile_schema
 from anyport.server.functions import Functions, description_of
 from anyport.server.manners import Manner, manner_of
@@ -81,7 +85,8 @@ class RegisteredTool(Struct, frozen=True):
         output: Its compiled return annotation.
         foreign: Validator of an input schema that the author wrote by hand.
         bounds: How long and how often it may run; ``None`` without bounds.
-        is_simple: It is ``async def``, takes nothing but its arguments and has no bounds.
+        uses_context: It may report, log and ask.
+        is_plain: It takes nothing but its arguments, which its signature alone checks, and has no bounds.
         manner: How its questions are asked in the modern era.
     """
 
@@ -91,7 +96,8 @@ class RegisteredTool(Struct, frozen=True):
     output: Output
     foreign: ForeignSchema | None
     bounds: Bounds | None
-    is_simple: bool
+    uses_context: bool
+    is_plain: bool
     manner: Manner
 
 
@@ -128,7 +134,7 @@ class Tools:
     @property
     def uses_context(self) -> bool:
         """Whether any of them can report and log."""
-        return any(tool.signature.uses_context for tool in self._tools.whole())
+        return any(tool.uses_context for tool in self._tools.whole())
 
     def add(
         self, function: AnyFunction, options: ToolOptions, names: Mapping[str, object] | None = None
@@ -180,45 +186,87 @@ class Tools:
 
     def call(self, call: Call, reply: Reply) -> Awaitable[CallToolResult]:
         """Answer ``tools/call``: look the tool up, bind the arguments, run it, make its result (TOOL-04, TOOL-05)."""
-        return cast("Awaitable[CallToolResult]", self._call(call, reply, encoded=False))
+        return cast("Awaitable[CallToolResult]", self.call_encoded(call, reply, encoded=False))
 
-    def call_encoded(self, call: Call, reply: Reply) -> Awaitable[CallToolResult | bytes]:
+    async def call_encoded(self, call: Call, reply: Reply, *, encoded: bool = True) -> CallToolResult | bytes:
         """Do as `call`, where nobody looks at the result.
+
+        Args:
+            call: The call.
+            reply: What may be said before the result.
+            encoded: Whether that is so.
 
         Returns:
             The result, or its members in encoded form, without braces, where that is quicker.
         """
-        return self._call(call, reply, encoded=True)
-
-    async def _call(self, call: Call, reply: Reply, *, encoded: bool) -> CallToolResult | bytes:
-        tool = self._find(call)
+        name = call.params.get("name")
+        tool = self._tools.entries.get(name) if isinstance(name, str) else None
+        if tool is None:
+            raise self._unknown(call)
         context: Context | None = None
         try:
             bound = _bind(tool, call)
-            if tool.is_simple:
-                # The shortest way to the author's function.
-                value = await tool.function(**bound)
-            elif tool.bounds is None and not tool.signature.uses_context:
-                value = await self._functions.run_on_thread(tool.function, bound)
-            else:
+            if tool.bounds is not None or tool.uses_context:
                 context = self._server.context_type(call, reply, self._server)
                 value = await self._run(tool, bound, context)
+            elif tool.signature.is_async:
+                value = await tool.function(**bound)
+            else:
+                value = await self._functions.run_on_thread(tool.function, bound)
             if encoded and call.revision.structured_output:
                 members = tool.output.members(value)
                 if members is not None:
                     return members
             return _result_of(tool, value, call)
-        except ToolError as error:
-            return failed(str(error))
         except McpError:
             raise
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told, the log has it all
-            return failed(self._functions.describe("tool", tool.definition.name, error))
+            return self._failure(tool, error)
         finally:
             if context is not None:
                 context.over = True
                 if context.speech is not None:
                     await context.speech.end()
+
+    def call_known(self, known: KnownCall, envelope: Envelope) -> Awaitable[ResultLike] | None:
+        """Do as `call_encoded` for a call that nobody needs to see: the shortest way to an author's function.
+
+        Args:
+            known: The call.
+            envelope: Completes the result.
+
+        Returns:
+            What answers it; ``None`` where the tool wants to know more of the call than its arguments.
+        """
+        name = known.shape.name
+        tool = self._tools.entries.get(name) if isinstance(name, str) else None
+        if tool is None or not tool.is_plain or known.arguments is None:
+            return None
+        return self._answer(tool, known.arguments, known.revision, envelope)
+
+    async def _answer(
+        self, tool: RegisteredTool, arguments: JsonObject, revision: Revision, envelope: Envelope
+    ) -> ResultLike:
+        result: CallToolResult | bytes | None
+        try:
+            bound = _checked(tool.signature, arguments)
+            if tool.signature.is_async:
+                value = await tool.function(**bound)
+            else:
+                value = await self._functions.run_on_thread(tool.function, bound)
+            result = tool.output.members(value)
+            if result is None:
+                result = tool.output.encode(value)
+        except McpError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `call_encoded`
+            result = self._failure(tool, error)
+        return envelope(revision, result)
+
+    def _failure(self, tool: RegisteredTool, error: Exception) -> CallToolResult:
+        if isinstance(error, ToolError):
+            return failed(str(error))
+        return failed(self._functions.describe("tool", tool.definition.name, error))
 
     def _run(self, tool: RegisteredTool, bound: dict[str, object], context: Context) -> Awaitable[object]:
         if tool.bounds is None:
@@ -231,16 +279,12 @@ class Tools:
         tool = self._tools.entries.get(name) if isinstance(name, str) else None
         return "silent" if tool is None else tool.manner
 
-    def _find(self, call: Call) -> RegisteredTool:
+    def _unknown(self, call: Call) -> McpError:
+        if not self.version:
+            # Without the capability there is no such method (2026-07-28, tools, "Capabilities").
+            return MethodNotFound(call.method)
         name = call.params.get("name")
-        tool = self._tools.entries.get(name) if isinstance(name, str) else None
-        if tool is None:
-            if not self.version:
-                # Without the capability there is no such method (2026-07-28, tools, "Capabilities").
-                raise MethodNotFound(call.method)
-            shown = repr(name[:200]) if isinstance(name, str) else "(no name given)"
-            raise InvalidParams(f"Unknown tool: {shown}")
-        return tool
+        return InvalidParams(f"Unknown tool: {repr(name[:200]) if isinstance(name, str) else '(no name given)'}")
 
 
 def _result_of(tool: RegisteredTool, value: object, call: Call) -> CallToolResult:
@@ -264,6 +308,10 @@ def _bind(tool: RegisteredTool, call: Call) -> dict[str, object]:
         check_parameters(headers, arguments, signature.headers)
     if tool.foreign is not None and (problem := tool.foreign.check(arguments)):
         raise ToolError(problem)
+    return _checked(signature, arguments)
+
+
+def _checked(signature: Signature, arguments: JsonObject) -> dict[str, object]:
     try:
         return signature.bind(_encode(arguments))
     except ValidationError as error:
@@ -295,7 +343,15 @@ def _compile(
     inherited = options.timeout is UNSET
     seconds = timeout if isinstance(options.timeout, UnsetType) else options.timeout
     bounds = make_bounds(function, name, seconds, options.max_concurrency, inherited=inherited)
-    simple = signature.is_async and not signature.uses_context and bounds is None
+    uses_context = signature.uses_context
     return RegisteredTool(
-        definition, function, signature, output, foreign, bounds, simple, manner_of(signature, options.resumable)
+        definition,
+        function,
+        signature,
+        output,
+        foreign,
+        bounds,
+        uses_context=uses_context,
+        is_plain=bounds is None and foreign is None and not (uses_context or signature.headers),
+        manner=manner_of(signature, options.resumable),
     )

@@ -6,12 +6,8 @@ one share an allowance by address (limit ``calls_per_address``, adr/0023).
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from anyport.protocol.errors import Busy
 from anyport.protocol.limits import Limits
-
-_Caller: TypeAlias = tuple[str | None, str | None]
 
 
 class Callers:
@@ -19,13 +15,21 @@ class Callers:
 
     Args:
         limits: ``calls_per_principal`` and ``calls_per_address``.
+
+    Attributes:
+        total: Calls in flight of everybody.
+        least: The smaller limit: below it nobody can be over theirs.
     """
 
-    __slots__ = ("_calls", "_limits")
+    __slots__ = ("_by_address", "_by_principal", "_most_by_address", "_most_by_principal", "least", "total")
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._calls: dict[_Caller, int] = {}
+        self._most_by_address = limits.calls_per_address
+        self._most_by_principal = limits.calls_per_principal
+        self.least = min(limits.calls_per_address, limits.calls_per_principal)
+        self.total = 0
+        self._by_address: dict[str | None, int] = {}
+        self._by_principal: dict[str | None, int] = {}
 
     def refusal(self, principal: str | None, peer: str | None) -> Busy | None:
         """Return why a caller may not have one more call in flight; ``None`` where it may.
@@ -35,13 +39,10 @@ class Callers:
             peer: Address of the client, which counts where there is no principal.
         """
         if principal is None:
-            limit = self._limits.calls_per_address
-            if self._calls.get((None, peer), 0) >= limit:
-                return Busy(f"{limit} calls from this address are in flight (limit calls_per_address)")
-        else:
-            limit = self._limits.calls_per_principal
-            if self._calls.get((principal, None), 0) >= limit:
-                return Busy(f"{limit} calls of this principal are in flight (limit calls_per_principal)")
+            if self._by_address.get(peer, 0) >= self._most_by_address:
+                return Busy(f"{self._most_by_address} calls from this address are in flight (limit calls_per_address)")
+        elif self._by_principal.get(principal, 0) >= self._most_by_principal:
+            return Busy(f"{self._most_by_principal} calls of this principal are in flight (limit calls_per_principal)")
         return None
 
     def admit(self, principal: str | None, peer: str | None) -> None:
@@ -56,14 +57,17 @@ class Callers:
 
     def enter(self, principal: str | None, peer: str | None) -> None:
         """Count an admitted call."""
-        caller = (None, peer) if principal is None else (principal, None)
-        self._calls[caller] = self._calls.get(caller, 0) + 1
+        self.total += 1
+        if principal is None:
+            self._by_address[peer] = self._by_address.get(peer, 0) + 1
+        else:
+            self._by_principal[principal] = self._by_principal.get(principal, 0) + 1
 
     def leave(self, principal: str | None, peer: str | None) -> None:
         """Count a call as done that `enter` has counted."""
-        caller = (None, peer) if principal is None else (principal, None)
-        count = self._calls[caller] - 1
-        if count:
-            self._calls[caller] = count
+        self.total -= 1
+        calls, caller = (self._by_address, peer) if principal is None else (self._by_principal, principal)
+        if calls[caller] > 1:
+            calls[caller] -= 1
         else:
-            del self._calls[caller]
+            del calls[caller]

@@ -32,6 +32,7 @@ from anyport.protocol.jsonrpc import (
 )
 from anyport.protocol.legacy import SUBSCRIBES, LegacySession
 from anyport.protocol.limits import Limits
+from anyport.protocol.shapes import KnownCall, Shapes, known_service
 from anyport.protocol.types import CancelledNotificationParams
 from anyport.transports.open_calls import Batch, Done, Load, OpenCall, Outlet, wait_for
 from anyport.transports.questions import CallQuestions, Questions
@@ -77,10 +78,12 @@ class Duplex:
         callers: Callers | None = None,
     ) -> None:
         self._service = service
+        self._known_service = known_service(service)
         self._limits = limits
         self._outlet = outlet
         self._carrier = Carrier(transport=transport)
         self._lines = LineDecoder(limits.line_bytes)
+        self._shapes = Shapes(limits)
         self._session = LegacySession(limits)
         self._changes = changes
         self._teller = None if changes is None else Teller(self._session, outlet, changes)
@@ -185,14 +188,19 @@ class Duplex:
             if self._session.revision.batches:
                 self._take_batch(line)
                 return
-            message = decode(line, self._limits)
-            if type(message) is Request:
+            message = known = self._shapes.read(line, self._carrier)
+            if message is None:
+                message = decode(line, self._limits)
+            if type(message) is KnownCall or type(message) is Request:
                 # The shortest way for what comes most often; it is that of `_receive`.
-                self._start(message, len(line), self._write)
+                call = self._start(message, len(line), self._write)
+                if known is None and type(message) is Request and message.method not in _LATER:
+                    self._shapes.keep(line, message, call.revision if call.revision.modern else None)
             else:
                 self._receive(message, len(line), self._write)
         except McpError as error:
-            self._outlet.write(encode_error(message.id if type(message) is Request else error.request_id, error))
+            request_id = message.id if isinstance(message, (Request, KnownCall)) else error.request_id
+            self._outlet.write(encode_error(request_id, error))
 
     def _take_one(self, message: Message, size: int) -> None:
         try:
@@ -228,7 +236,12 @@ class Duplex:
         elif not self._questions.take(message):
             logger.debug("Ignored an answer to no request of ours: id %r", message.id)
 
-    def _start(self, request: Request, size: int, done: Done) -> None:
+    def _start(self, request: Request | KnownCall, size: int, done: Done) -> Call | KnownCall:
+        """Have a request of so many bytes served, and return the call that it is.
+
+        Raises:
+            McpError: It is refused.
+        """
         if self.draining:
             raise Draining("The server is shutting down")
         if request.id in self._calls or len(self._calls) >= self._most:
@@ -241,7 +254,9 @@ class Duplex:
         callers = None if principal is None or request.method == LISTEN else self._callers
         if callers is not None:
             callers.admit(principal, None)
-        if speaks_modern(request):
+        if type(request) is KnownCall:
+            entry = OpenCall(request, self._outlet, done, size)
+        elif speaks_modern(request):
             entry = OpenCall(bind_modern(request, self._carrier), self._outlet, done, size)
         else:
             call = self._session.receive_request(request, self._carrier)
@@ -254,6 +269,7 @@ class Duplex:
             callers.enter(principal, None)
             entry.callers = callers
         self._waiting.append(entry)
+        return entry.call
 
     def _begin(self) -> None:
         """Serve what has come, each in a task; see ADR 0048 for those that share one."""
@@ -304,9 +320,10 @@ class Duplex:
         call, ended = entry.call, False
         try:
             if not entry.cancelled:
-                answer = encode_response(call.id, await self._service(call, entry))
-                if call.method in _LATER:
-                    ended = self._follow_up(entry)
+                result = self._known_service(call, entry) if type(call) is KnownCall else self._service(call, entry)
+                answer = encode_response(call.id, await result)
+                if call.method in _LATER and type(call) is Call:
+                    ended = self._follow_up(entry, call)
         except McpError as error:
             answer = encode_error(call.id, error)
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
@@ -328,12 +345,12 @@ class Duplex:
             if ended and not entry.cancelled:
                 self._outlet.write(_torn_down(call))
 
-    def _follow_up(self, entry: OpenCall) -> bool:
+    def _follow_up(self, entry: OpenCall, call: Call) -> bool:
         """Do what a result brings about, and tell whether it was that of a listen stream."""
-        if entry.call.method == LISTEN:
+        if call.method == LISTEN:
             return True
         if not entry.cancelled:
-            self._session.granted(entry.call)
+            self._session.granted(call)
         return False
 
     def _write(self, answer: bytes | None) -> None:
@@ -341,7 +358,7 @@ class Duplex:
             self._outlet.write(answer, last=not self._calls)
 
 
-def _torn_down(call: Call) -> bytes:
+def _torn_down(call: Call | KnownCall) -> bytes:
     """Encode what follows the result of a listen stream that this side ended (SUB-05); for shared channels alone."""
     params = CancelledNotificationParams(
         meta={META_SUBSCRIPTION_ID: call.id}, request_id=call.id, reason="The server ended the subscription"

@@ -11,6 +11,7 @@ from msgspec import Struct
 from anyport.protocol.calls import Call
 from anyport.protocol.errors import McpError
 from anyport.protocol.jsonrpc import ResultLike, encode_error, encode_notification
+from anyport.protocol.shapes import KnownCall
 from anyport.transports.questions import CallQuestions
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class OpenCall(Struct, eq=False):
         task: What serves it; ``None`` as long as it waits for its turn, and when it is served.
     """
 
-    call: Call
+    call: Call | KnownCall
     outlet: Outlet
     done: Done
     size: int

@@ -35,12 +35,12 @@ class AsgiExchange:
     """
 
     __slots__ = (
-        "_body_s",
-        "_body_step",
+        "_limits",
         "_receive",
         "_scope",
         "_send",
         "_watcher",
+        "body",
         "headers",
         "local",
         "method",
@@ -54,8 +54,7 @@ class AsgiExchange:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._body_s = limits.body_s
-        self._body_step = limits.body_bytes_per_s * limits.body_s
+        self._limits = limits
         self._watcher: asyncio.Task[None] | None = None
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -65,6 +64,7 @@ class AsgiExchange:
         self.local: str | None = server[0] if server and server[1] is not None else None
         self.principal: str | None = scope.get(PRINCIPAL)
         self.headers: Mapping[str, str]
+        self.body: bytes | None = None
         self.notes: HeadNotes | None
         self.headers, self.notes = known.read(scope["headers"])
 
@@ -80,9 +80,13 @@ class AsgiExchange:
 
     async def read_body(self, limit: int, hold: Callable[[int], None]) -> bytes:
         """Return the whole body; see `Exchange.read_body`."""
-        announced = self.headers.get("content-length")
-        if announced is not None and announced.isdecimal() and int(announced[:20]) > limit:
-            raise self._too_large(limit)
+        notes = self.notes
+        if notes is None or not notes.fits:
+            announced = self.headers.get("content-length", "")
+            if announced.isdecimal() and int(announced[:20]) > limit:
+                raise self._too_large(limit)
+            if notes is not None:
+                notes.fits = True
         event = await self._receive()
         if event["type"] == "http.request" and not event.get("more_body", False):
             body: bytes = event.get("body", b"")
@@ -93,9 +97,11 @@ class AsgiExchange:
 
     async def _read_on(self, event: Message, limit: int, hold: Callable[[int], None]) -> bytes:
         body = bytearray()
-        held, granted = 0, self._body_step
+        seconds = self._limits.body_s
+        step = self._limits.body_bytes_per_s * seconds
+        held, granted = 0, step
         try:
-            async with asyncio.timeout(self._body_s) as patience:
+            async with asyncio.timeout(seconds) as patience:
                 while event["type"] == "http.request":
                     body += event.get("body", b"")
                     if len(body) > limit:
@@ -103,13 +109,13 @@ class AsgiExchange:
                     hold(len(body) - held)
                     held = len(body)
                     if held >= granted:
-                        granted = held + self._body_step
-                        patience.reschedule(asyncio.get_running_loop().time() + self._body_s)
+                        granted = held + step
+                        patience.reschedule(asyncio.get_running_loop().time() + seconds)
                     if not event.get("more_body", False):
                         return bytes(body)
                     event = await self._receive()
         except TimeoutError:
-            raise too_slow(self._body_s) from None
+            raise too_slow(seconds) from None
         finally:
             hold(-held)
         raise Disconnected

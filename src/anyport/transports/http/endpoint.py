@@ -7,14 +7,14 @@ legacy ones belong to a session.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
-from anyport.protocol.calls import Call, Carrier, Service, bind_modern
+from anyport.protocol.calls import DONE, Call, Carrier, Service, bind_modern
 from anyport.protocol.changes import LISTEN, Changes
 from anyport.protocol.eras import http_era
 from anyport.protocol.errors import ENDED, Busy, Draining, InternalError, McpError, RefusedRequest, UnsupportedVersion
-from anyport.protocol.exchange import JSON_HEADERS, Disconnected, Exchange
+from anyport.protocol.exchange import JSON_HEADERS, Disconnected, Exchange, HeadNotes
 from anyport.protocol.headers import VERSION, check_headers, mirrored_by
 from anyport.protocol.jsonrpc import (
     ErrorResponse,
@@ -28,6 +28,7 @@ from anyport.protocol.jsonrpc import (
 )
 from anyport.protocol.limits import Limits
 from anyport.protocol.revisions import SUPPORTED_NAMES, find_revision
+from anyport.protocol.shapes import KnownCall, Shapes, known_service
 from anyport.security.guards import HostGuard
 from anyport.stores.base import Store
 from anyport.transports.callers import Callers
@@ -38,6 +39,9 @@ from anyport.transports.http.reply import CANCELLED_HERE, Attendance, HttpReply
 LegacyMessage = Request | Notification | Response | ErrorResponse
 
 _KEPT: Final = 256
+_BRACE: Final = b"{"
+_BRACKET: Final = b"["
+_SPACE: Final = b" \t\r\n"
 
 
 class Endpoint:
@@ -65,7 +69,9 @@ class Endpoint:
         callers: Callers | None = None,
     ) -> None:
         self._service = service
+        self._known_service = known_service(service)
         self._limits = limits
+        self._most = limits.body_bytes
         self._guard = guard
         self._known: dict[tuple[str | None, ...], Accepts] = {}
         self._attendance = Attendance(limits)
@@ -90,38 +96,72 @@ class Endpoint:
         """End every stream of a session, and wait until what was begun for them is through."""
         await self._legacy.aclose()
 
-    async def handle(self, exchange: Exchange) -> None:
-        """Answer one HTTP request."""
-        held = 0
+    def handle(self, exchange: Exchange) -> Awaitable[None]:
+        """Answer one HTTP request, in the task that this is called in."""
+        body = exchange.body
+        if body is None or len(body) > self._most or exchange.method != "POST":
+            return self._receive(exchange)
+        notes = exchange.notes
+        try:
+            if notes is None or notes.accepts is None or notes.local != exchange.local:
+                return self._begin(exchange, self._admit(exchange), body)
+            return self._begin(exchange, notes.accepts, body)
+        except McpError as error:
+            return _refuse(exchange, error)
+
+    async def _receive(self, exchange: Exchange) -> None:
+        """Answer a request whose body has to be waited for, or that has none."""
         try:
             if exchange.method != "POST":
                 await self._serve_other(exchange)
                 return
             accepts = self._admit(exchange)
-            body = await exchange.read_body(self._limits.body_bytes, self._hold)
-            held = len(body)
-            self._bytes += held
-            if self._bytes > self._limits.bytes_in_flight:
-                raise self._full()
-            if SESSION in exchange.headers and body.lstrip(b" \t\r\n")[:1] == b"[":
-                await self._serve_batch(exchange, accepts, body)
-                return
-            taken = self._take(exchange, body)
-            if isinstance(taken, Call):
-                await self._serve(exchange, accepts, taken)
-            elif taken is None:
-                await exchange.respond(202, [], b"")
-            elif isinstance(taken, Request):
-                await self._legacy.serve(exchange, accepts, taken)
-            else:
-                await self._legacy.accept(exchange, taken)
+            body = await exchange.read_body(self._most, self._hold)
+            await self._begin(exchange, accepts, body)
         except McpError as error:
-            fields = [*JSON_HEADERS, *error.headers]
-            await exchange.respond(error.http_status, fields, encode_error(error.request_id, error))
+            await _refuse(exchange, error)
         except Disconnected:
             return
+
+    def _begin(self, exchange: Exchange, accepts: Accepts, body: bytes) -> Awaitable[None]:
+        """Read a message, and return what answers it.
+
+        Raises:
+            McpError: It is refused.
+        """
+        size, notes, callers = len(body), exchange.notes, self._callers
+        if self._bytes + size > self._limits.bytes_in_flight:
+            raise self._full()
+        if notes is not None and notes.shapes is not None and callers.total < callers.least and not self._draining:
+            # The usual case: the head and all but the id and the arguments were there before.
+            carrier = None if exchange.principal is not None else notes.carrier
+            known = notes.shapes.read(body, carrier or _carrier(exchange))
+            if type(known) is KnownCall:
+                return self._serve(exchange, accepts, known, size)
+            if known is not None:
+                return self._counted(exchange, self._legacy.serve(exchange, accepts, known), size)
+        if not body.startswith(_BRACE) and SESSION in exchange.headers and body.lstrip(_SPACE).startswith(_BRACKET):
+            return self._counted(exchange, self._serve_batch(exchange, accepts, body), size)
+        taken = self._take(exchange, body)
+        if isinstance(taken, Call):
+            if taken.method == LISTEN and not accepts[1]:
+                raise _no_stream(taken)
+            return self._serve(exchange, accepts, taken, size)
+        if taken is None:
+            return exchange.respond(202, [], b"")
+        if isinstance(taken, Request):
+            return self._counted(exchange, self._legacy.serve(exchange, accepts, taken), size)
+        return self._counted(exchange, self._legacy.accept(exchange, taken), size)
+
+    async def _counted(self, exchange: Exchange, work: Awaitable[None], size: int) -> None:
+        """Do what answers a request of so many bytes."""
+        self._bytes += size
+        try:
+            await work
+        except McpError as error:
+            await _refuse(exchange, error)
         finally:
-            self._bytes -= held
+            self._bytes -= size
 
     def end_calls(self) -> None:
         """Stop every call in flight; each is answered with an error by its own task."""
@@ -207,13 +247,21 @@ class Endpoint:
             # Listen streams have limits of their own.
             if busy is not None and message.method != LISTEN:
                 raise busy
-            if _is_modern(exchange, message):
-                carrier = Carrier(transport="http", headers=headers, principal=exchange.principal)
-                return bind_modern(message, carrier)
-            return message
+            bound = bind_modern(message, _carrier(exchange)) if _is_modern(exchange, message) else message
+            self._keep_shape(exchange.notes, body, message, bound)
+            return bound
         except McpError as error:
             error.request_id = message.id
             raise
+
+    def _keep_shape(self, notes: HeadNotes | None, body: bytes, request: Request, bound: Call | Request) -> None:
+        """Keep the shape of a body, from the second one on that comes with a head."""
+        if notes is None or request.method == LISTEN:
+            return
+        if notes.shapes is None:
+            notes.shapes = Shapes(self._limits)
+        else:
+            notes.shapes.keep(body, request, bound.revision if isinstance(bound, Call) else None)
 
     def _refuse_at_a_glance(self, body: bytes, busy: Busy) -> None:
         """Refuse a request of which it is known before it is decoded that it has no room.
@@ -226,36 +274,41 @@ class Endpoint:
             busy.request_id = seen[0]
             raise busy
 
-    async def _serve(self, exchange: Exchange, accepts: Accepts, call: Call) -> None:
-        if call.method == LISTEN and not accepts[1]:
-            refusal = RefusedRequest(406, f"{LISTEN} is answered with text/event-stream; Accept must allow it")
-            refusal.request_id = call.id
-            raise refusal
-        if call.method != LISTEN:
-            self._callers.enter(exchange.principal, exchange.peer)
+    async def _serve(self, exchange: Exchange, accepts: Accepts, call: Call | KnownCall, size: int) -> None:
+        """Answer a call that came in so many bytes."""
+        listens = call.method == LISTEN
         reply = HttpReply(exchange, accepts, True, self._attendance)  # noqa: FBT003 - a modern call ends with its connection
         reply.call_id = call.id
         status, headers, given_up = 200, JSON_HEADERS, True
+        self._bytes += size
+        if not listens:
+            self._callers.enter(exchange.principal, exchange.peer)
         try:
-            body = encode_response(call.id, await self._service(call, reply))
-        except McpError as error:
-            body = encode_error(call.id, error)
-            status, headers = error.http_status, [*JSON_HEADERS, *error.headers]
-        except asyncio.CancelledError:
-            # By a client that gave it up, by the tool itself, or by a server that stops: all but the first want an
-            # answer, and a task that is about to end has obeyed. A thread of the tool learns of it in any case.
-            body = encode_error(call.id, InternalError(ENDED if self.draining else CANCELLED_HERE))
-            given_up = reply.cancelled
-            reply.cancelled = True
+            try:
+                answer = self._known_service(call, reply) if type(call) is KnownCall else self._service(call, reply)
+                body = encode_response(call.id, await answer)
+            except McpError as error:
+                body = encode_error(call.id, error)
+                status, headers = error.http_status, [*JSON_HEADERS, *error.headers]
+            except asyncio.CancelledError:
+                # By a client that gave it up, by the tool itself, or by a server that stops: all but the first want an
+                # answer, and a task that is about to end has obeyed. A thread of the tool learns of it in any case.
+                body = encode_error(call.id, InternalError(ENDED if self.draining else CANCELLED_HERE))
+                given_up = reply.cancelled
+                reply.cancelled = True
+            finally:
+                reply.release()
+                if not listens:
+                    self._callers.leave(exchange.principal, exchange.peer)
+            if reply.cancelled and given_up:
+                reply.resume()
+                await reply.abandon()
+            else:
+                rest = reply.finish(status, headers, body)
+                if rest is not DONE:
+                    await rest
         finally:
-            reply.release()
-            if call.method != LISTEN:
-                self._callers.leave(exchange.principal, exchange.peer)
-        if reply.cancelled and given_up:
-            reply.resume()
-            await reply.abandon()
-        else:
-            await reply.finish(status, headers, body)
+            self._bytes -= size
 
     # --- legacy -------------------------------------------------------------------------------------------------------
 
@@ -281,6 +334,26 @@ class Endpoint:
             raise _draining()
         else:
             await self._legacy.stream(exchange)
+
+
+def _carrier(exchange: Exchange) -> Carrier:
+    """Return what calls are told of their request."""
+    notes = exchange.notes
+    if notes is None or exchange.principal is not None:
+        return Carrier(transport="http", headers=exchange.headers, principal=exchange.principal)
+    if notes.carrier is None:
+        notes.carrier = Carrier(transport="http", headers=exchange.headers)
+    return notes.carrier
+
+
+def _refuse(exchange: Exchange, error: McpError) -> Awaitable[None]:
+    return exchange.respond(error.http_status, [*JSON_HEADERS, *error.headers], encode_error(error.request_id, error))
+
+
+def _no_stream(call: Call) -> RefusedRequest:
+    refusal = RefusedRequest(406, f"{LISTEN} is answered with text/event-stream; Accept must allow it")
+    refusal.request_id = call.id
+    return refusal
 
 
 def _draining() -> Draining:

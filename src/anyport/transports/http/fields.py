@@ -36,10 +36,12 @@ class KnownFields:
         limit: As for `read_headers`.
     """
 
-    __slots__ = ("_known", "_limit")
+    __slots__ = ("_known", "_last", "_limit", "_recent")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._recent: object = None
+        self._last: tuple[Mapping[str, str], HeadNotes | None] = {}, None
         self._known: dict[tuple[tuple[bytes, bytes], ...], tuple[Mapping[str, str], HeadNotes]] = {}
 
     def read(self, fields: Iterable[tuple[bytes, bytes]]) -> tuple[Mapping[str, str], HeadNotes | None]:
@@ -51,13 +53,20 @@ class KnownFields:
         Raises:
             McpError: As `read_headers`.
         """
+        # To compare is quicker than to look up: no field has a hash yet.
+        if fields == self._recent:
+            return self._last
         whole = tuple(fields)
         try:
             known = self._known.get(whole)
         except TypeError:
             # ASGI lets a field be a list, which cannot be looked up.
             return read_headers(whole, self._limit), None
-        return known or self._read_anew(whole)
+        if known is None:
+            return self._read_anew(whole)
+        # Of a list that nobody changes: the one that it came in is the server's.
+        self._recent, self._last = list(whole), known
+        return known
 
     def _read_anew(self, fields: tuple[tuple[bytes, bytes], ...]) -> tuple[Mapping[str, str], HeadNotes | None]:
         found = MappingProxyType(read_headers(fields, self._limit))
@@ -66,6 +75,7 @@ class KnownFields:
             return found, None
         if len(self._known) >= _MOST:
             self._known.clear()
+            self._recent = None
         self._known[fields] = found, HeadNotes()
         return self._known[fields]
 

@@ -82,19 +82,14 @@ class HttpReply:
         cancelled: The client gave the call up.
     """
 
-    # Defaults live on the class: a quick call sets five attributes and looks at two.
-    _streams = False
+    # Defaults live on the class: a quick call sets and looks at none of these.
     _started = False
-    _ended = False
     _gone = False
-    _attended = False
     _lock: asyncio.Lock | None = None
     _senders = 0
     _pulse: asyncio.Task[None] | None = None
     _timer: asyncio.TimerHandle | None = None
-    extra: HeaderList | None = None
     call_id: RequestId | None = None
-    cancelled = False
 
     def __init__(
         self, exchange: Exchange, accepts: Accepts, cancel_on_disconnect: bool, attendance: Attendance
@@ -103,6 +98,8 @@ class HttpReply:
         self._accepts = accepts
         self._stops = cancel_on_disconnect
         self._attendance = attendance
+        self._streams = self._ended = self._attended = self.cancelled = False
+        self.extra: HeaderList | None = None
         self._task = task = current_task()
         attendance.young.add(self)
         if task is not None and attendance.loop is not (loop := task.get_loop()):

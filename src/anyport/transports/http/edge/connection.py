@@ -51,6 +51,11 @@ class Phase(enum.Enum):
     CLOSING = enum.auto()
 
 
+# A member of an enumeration is looked up slowly.
+_IDLE: Final = Phase.IDLE
+_ANSWER: Final = Phase.ANSWER
+
+
 class EdgeConnection(asyncio.Protocol):
     """One connection; see `Line`, which is what its requests see of it.
 
@@ -95,7 +100,7 @@ class EdgeConnection(asyncio.Protocol):
         self._current: Asked | None = None
         self._head_bytes = 0
         self._granted = 0.0
-        self._phase = Phase.IDLE
+        self._phase = _IDLE
         self._closing = self.ending = self.wrote = False
         self._written, self._acked, self._stuck = 0, -1, NEVER
         self.deadline = NEVER
@@ -131,7 +136,7 @@ class EdgeConnection(asyncio.Protocol):
             return
         self._grounds.state.connections.add(self)  # pyright: ignore[reportArgumentType] - its own kinds are listed there
         self._grounds.sweep.add(self)
-        self._wait(Phase.IDLE, self._grounds.limits.keep_alive_s)
+        self._wait(_IDLE, self._grounds.limits.keep_alive_s)
 
     def _turn_away(self) -> None:
         """Refuse a connection over the limit, without a place among the others."""
@@ -168,6 +173,15 @@ class EdgeConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read requests, and begin to answer the first."""
         reader = self._reader
+        if self._phase is _IDLE and not (self._waiting or self._closing or self.flow.write_paused):
+            known = reader.recall(data)
+            if known is not None:
+                # The usual case, to which all of what follows would come: a whole request, and nothing before it.
+                self._phase = _ANSWER
+                self.deadline = NEVER
+                self._current = exchange = EdgeExchange(self, known.route, data[len(known.head) :])
+                self.steps.start(exchange)
+                return
         if reader.failed or self._closing:
             return
         try:
@@ -181,10 +195,10 @@ class EdgeConnection(asyncio.Protocol):
         elif reader.incoming is not None:
             self._wait_for_body(reader.body_bytes)
         elif self._current is not None:
-            self._phase = Phase.ANSWER
+            self._phase = _ANSWER
             self.deadline = NEVER
-        elif self._phase is not Phase.IDLE and not self._closing:
-            self._wait(Phase.IDLE, self._grounds.limits.keep_alive_s)
+        elif self._phase is not _IDLE and not self._closing:
+            self._wait(_IDLE, self._grounds.limits.keep_alive_s)
 
     def pause_writing(self) -> None:
         """Take note that the client does not read."""
@@ -220,8 +234,8 @@ class EdgeConnection(asyncio.Protocol):
         if self._closing:
             return
         if self._current is None and self._waiting and not self.flow.write_paused:
-            if self._phase is Phase.IDLE:
-                self._phase = Phase.ANSWER
+            if self._phase is _IDLE:
+                self._phase = _ANSWER
                 self.deadline = NEVER
             self._current = self._waiting.popleft()
             self._current.begin()
@@ -277,16 +291,21 @@ class EdgeConnection(asyncio.Protocol):
         """See `Line.client_of`."""
         return await self._grounds.client_of(self.client, fields)
 
-    def answered(self, *, close: bool) -> None:
+    def answered(self, whole: bytes = b"", *, close: bool) -> None:
         """See `Line.answered`."""
-        self._grounds.state.total_requests += 1
+        if whole:
+            self._written += len(whole)
+            self.wrote = True
+            self.transport.write(whole)
+        grounds, reader = self._grounds, self._reader
+        grounds.state.total_requests += 1
         self._current = None
-        if close or self.ending or (self._reader.failed and not self._waiting):
+        if close or self.ending or (reader.failed and not self._waiting):
             self.close()
             return
-        if self._reader.incoming is None and not self._reader.in_head:
-            self._phase = Phase.IDLE
-            self.deadline = self._grounds.sweep.now + self._grounds.idle_s
+        if reader.incoming is None and not reader.in_head:
+            self._phase = _IDLE
+            self.deadline = grounds.sweep.now + grounds.idle_s
         if self._waiting:
             self.loop.call_soon(self._proceed)
         elif self.flow.read_paused:

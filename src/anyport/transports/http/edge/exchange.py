@@ -40,25 +40,23 @@ class EdgeExchange:
         body: All of the body, where it is there already.
     """
 
-    # Defaults live on the class: a call whose body came with its head sets few of them.
+    # Defaults live on the class: a call whose body came with its head sets few of them, and looks at none.
     _chunks: list[bytes | bytearray] | None = None
     _size = 0
     _held = 0
     _limit = 0
     _hold: Callable[[int], None] | None = None
     _waiter: asyncio.Future[None] | None = None
-    _problem: McpError | None = None
     _gone: Callable[[], None] | None = None
-    _whole = _lost = _unwanted = _started = _answered = False
+    _whole = _unwanted = _started = False
     _joined: list[bytes] | None = None
     _joined_size = 0
     _wrote = False
-    principal: str | None = None
 
     def __init__(self, line: Line, route: Route, body: bytes | None = None) -> None:
         self._line = line
         self._route = route
-        self._body = body
+        self.body = body
         self._keep_alive = route.head.keep_alive
         self.method = route.head.method
         self.path = route.target.path
@@ -66,6 +64,9 @@ class EdgeExchange:
         self.notes = route.notes
         self.peer = line.peer
         self.local = line.local
+        self.principal: str | None = None
+        self._problem: McpError | None = None
+        self._lost = self._answered = False
 
     @property
     def root(self) -> str:
@@ -112,7 +113,7 @@ class EdgeExchange:
         if self._waiter is not None:
             self._wake()
         elif not self._unwanted:
-            self._body = b"".join(self._chunks or ())
+            self.body = b"".join(self._chunks or ())
             self._chunks = None
 
     def fail(self, problem: McpError) -> None:
@@ -137,6 +138,8 @@ class EdgeExchange:
     def run(self) -> Awaitable[None]:
         """See `Work.run`."""
         route = self._route
+        if route.at_once is not None and self._problem is None:
+            return route.at_once(self)
         problem = self._problem or route.problem
         if problem is not None or route.handle is None:
             return self.refuse(problem or InternalError("Nothing answers this"))
@@ -170,10 +173,9 @@ class EdgeExchange:
 
     async def read_body(self, limit: int, hold: Callable[[int], None]) -> bytes:
         """Return the whole body; see `Exchange.read_body`."""
-        body = self._body
+        body = self.body
         if body is None:
             return await self._read_on(limit, hold)
-        self._body = None
         if len(body) > limit:
             raise too_large(limit, expecting=False)
         return body
@@ -230,20 +232,27 @@ class EdgeExchange:
         """Send a complete answer; see `Exchange.respond`."""
         if self._lost:
             return DONE
-        line = self._line
         self._started = True
-        if len(body) > _PIECE and self.method == "POST":
+        line, size = self._line, len(body)
+        is_post = self.method == "POST"
+        if (
+            headers is JSON_HEADERS
+            and status == 200
+            and is_post
+            and size <= _PIECE
+            and self._keep_alive
+            and not line.ending
+        ):
+            whole = b"%b%d\r\n\r\n%b" % (line.json_head(), size, body)
+        elif is_post and size > _PIECE:
             return self._respond_slowly(status, headers, body)
-        if headers is JSON_HEADERS and status == 200 and self._keep_alive and not line.ending and self.method == "POST":
-            whole = b"%b%d\r\n\r\n%b" % (line.json_head(), len(body), body)
         else:
             head = self._head(status, headers)
-            length = b"" if status in _NO_BODY else b"content-length: %d\r\n" % len(body)
+            length = b"" if status in _NO_BODY else b"content-length: %d\r\n" % size
             content = b"" if self.method == "HEAD" else body
             whole = b"".join((head, line.standing(), length, b"\r\n", content))
         self._answered = True
-        line.write(whole)
-        line.answered(close=not self._keep_alive)
+        line.answered(whole, close=not self._keep_alive)
         return DONE
 
     async def _respond_slowly(self, status: int, headers: HeaderList, body: bytes) -> None:

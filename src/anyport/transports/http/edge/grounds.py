@@ -79,7 +79,7 @@ class Grounds:
         self.sweep = sweep
         self.steps = Steps(loop, state.tasks)
         self.memory = Memory()
-        self.idle_s = limits.keep_alive_s + sweep.period
+        self.idle_s = limits.keep_alive_s - sweep.margin
         self.most_connections = min(limits.http_connections, open_files() - _RESERVE)
         self.standing_fields: Fields = []
         self._standing = self.json_head = b""
@@ -99,7 +99,9 @@ class Grounds:
             headers = MappingProxyType(read_headers(head.fields, self.limits.header_bytes))
         except McpError as error:
             return Route(head, target, handle, {}, problem=error)
-        return Route(head, target, handle, headers, forwarded="x-forwarded-for" in headers, notes=HeadNotes())
+        forwarded = "x-forwarded-for" in headers
+        at_once = None if forwarded else handle
+        return Route(head, target, handle, headers, forwarded=forwarded, notes=HeadNotes(), at_once=at_once)
 
     @property
     def app(self) -> ASGI3Application:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 from urllib.parse import unquote
 
 import httptools
+from msgspec import Struct
 
 from anyport.protocol.errors import McpError, RefusedRequest
 from anyport.protocol.exchange import HeadNotes
@@ -22,7 +23,7 @@ _NOT_KEPT: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 
 
-class Head(NamedTuple):
+class Head(Struct, frozen=True):
     """The head of a request.
 
     Attributes:
@@ -45,7 +46,7 @@ class Head(NamedTuple):
         return any(name == b"expect" and value.lower() == _CONTINUE for name, value in self.fields)
 
 
-class Target(NamedTuple):
+class Target(Struct, frozen=True):
     """What a request asks for.
 
     Attributes:
@@ -61,7 +62,7 @@ class Target(NamedTuple):
     authority: bytes | None = None
 
 
-class Route(NamedTuple):
+class Route(Struct, frozen=True):
     """Everything that a head decides.
 
     Attributes:
@@ -72,6 +73,7 @@ class Route(NamedTuple):
         problem: Why there are none.
         forwarded: A proxy says whom it speaks for.
         notes: What whoever answers has found out about the head.
+        at_once: What answers, where nothing is to be looked at before; ``None`` elsewhere.
     """
 
     head: Head
@@ -81,6 +83,7 @@ class Route(NamedTuple):
     problem: McpError | None = None
     forwarded: bool = False
     notes: HeadNotes | None = None
+    at_once: Handle | None = None
 
 
 NO_HEAD: Final = Head("GET", b"", "1.1", [], keep_alive=False)
@@ -88,7 +91,7 @@ NOWHERE: Final = Route(NO_HEAD, Target("", b"", b""), None, {})
 """Of what is no request, and is answered all the same."""
 
 
-class Known(NamedTuple):
+class Known(Struct, frozen=True):
     """A head that was read before.
 
     Attributes:

@@ -68,8 +68,13 @@ class Line(Protocol):
         """Return the address of the client that a proxy, if it may be believed, names in header fields."""
         ...
 
-    def answered(self, *, close: bool) -> None:
-        """Go on after an answer that is written."""
+    def answered(self, whole: bytes = b"", *, close: bool) -> None:
+        """Go on after an answer that is written.
+
+        Args:
+            whole: What is still to be written of it.
+            close: The connection ends with it.
+        """
         ...
 
     def refuse(self, error: McpError) -> None:

@@ -11,6 +11,7 @@ from anyport.transports.http.edge.heads import (
     NOWHERE,
     UNKNOWN,
     Head,
+    Known,
     Memory,
     Route,
     UpgradeIgnored,
@@ -98,26 +99,32 @@ class RequestReader:
         Raises:
             RefusedRequest: A request is refused, and nothing may be read after it.
         """
-        if self.in_head or self._last or self.incoming is not None:
+        if not self._is_between():
             self._parse(data)
             return
-        recent = self._recent
-        if recent.size == len(data) and data.startswith(recent.head):
-            # The usual case: a client sends what it sent before, but for the body.
-            self._sink.admit(recent.route, data[len(recent.head) :])
+        known = self.recall(data)
+        if known is not None:
+            self._sink.admit(known.route, data[len(known.head) :])
             return
-        end = data.find(_BLANK) + len(_BLANK)
-        head = data[:end]
-        known = self._memory.known.get(head)
-        if known is not None and known.size == len(data):
-            self._recent = known
-            self._sink.admit(known.route, data[end:])
-            return
-        before = self._begun
+        before, end = self._begun, data.find(_BLANK) + len(_BLANK)
         self._parse(data)
         # One request, of which the bytes before the body are the head.
         if self._begun == before + 1 and self._is_between() and self.body_bytes == len(data) - end:
-            self._memory.keep(head, self._route, len(data))
+            self._memory.keep(data[:end], self._route, len(data))
+
+    def recall(self, data: bytes) -> Known | None:
+        """Return the head that begins what came, if that is one whole request, and the head was read before."""
+        if self.incoming is not None or self.in_head or self._last or self.failed:
+            return None
+        recent = self._recent
+        if recent.size == len(data) and data.startswith(recent.head):
+            # The usual case: a client sends what it sent before, but for the body.
+            return recent
+        known = self._memory.known.get(data[: data.find(_BLANK) + len(_BLANK)])
+        if known is None or known.size != len(data):
+            return None
+        self._recent = known
+        return known
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -136,7 +143,8 @@ class RequestReader:
         self._parse(head + rest)
 
     def _is_between(self) -> bool:
-        return self.incoming is None and not self.in_head
+        """Whether what comes begins a request."""
+        return self.incoming is None and not (self.in_head or self._last or self.failed)
 
     def close(self) -> None:
         """Read nothing more."""
