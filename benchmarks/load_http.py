@@ -54,7 +54,8 @@ class Totals:
 def modern_call(tool: str, arguments: Mapping[str, object] | None = None, token: int | None = None) -> Post:
     """Return a `tools/call` of revision 2026-07-28 with the header mirror (Streamable HTTP, "Request Metadata")."""
     mirror = {"MCP-Protocol-Version": messages.MODERN, "Mcp-Method": "tools/call", "Mcp-Name": tool}
-    body = messages.call(1, tool, token=token) if arguments is None else messages.call(1, tool, arguments, token=token)
+    given = {} if arguments is None else {"arguments": arguments}
+    body = messages.call(MARK, tool, token=token, **given)
     return Post({**_JSON, **mirror}, body)
 
 

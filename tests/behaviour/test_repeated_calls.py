@@ -1,4 +1,4 @@
-"""The same call over and over, in every cell: what is known of it by then changes nothing about its answer (adr/0061)."""
+"""The same call over and over, in every cell: what is known of it by then changes nothing of its answer (adr/0061)."""
 
 from __future__ import annotations
 
