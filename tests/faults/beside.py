@@ -27,8 +27,8 @@ from tests.faults.standing_crowd import Kind
 HEALTHY: Final = Path(__file__).with_name("healthy.py")
 CROWD: Final = "tests.faults.standing_crowd"
 ROOT: Final = Path(__file__).parents[2]
-SETTLED_S: Final = 0.5
-"""What those who left a moment ago may still cost."""
+SETTLED_S: Final = 2.0
+"""What those who came, or left, a moment ago may still cost."""
 
 
 class Beside(msgspec.Struct):

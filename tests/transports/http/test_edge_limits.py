@@ -264,6 +264,37 @@ async def test_a_reader_that_is_slow_is_not_dropped() -> None:
         assert (await peer.post(ADD)).status == 200
 
 
+async def test_who_does_not_read_is_heard_when_it_reads() -> None:
+    """What comes meanwhile waits in the kernel, and is answered in its turn."""
+    async with serving(Limits()) as (server, called):
+        loop = asyncio.get_running_loop()
+        with socket.create_connection(("127.0.0.1", server.port)) as lazy:
+            lazy.setblocking(False)
+            await loop.sock_sendall(lazy, request_of(call("big", {"size": 8_000_000})))
+            read = await loop.sock_recv(lazy, 1)
+            await loop.sock_sendall(lazy, request_of(ADD))
+            async with server.peer() as other:
+                assert (await other.post(call("add", {"a": 20, "b": 22}))).status == 200
+            assert called == ["big", "add"]
+            async with asyncio.timeout(WAIT):
+                while not read.endswith(b'{"result":5}}}'):
+                    read = read[-50:] + await loop.sock_recv(lazy, 1_000_000)
+        assert called == ["big", "add", "add"]
+
+
+async def test_who_does_not_read_and_leaves_is_noticed() -> None:
+    """Long before the limit write_s."""
+    async with serving(Limits()) as (server, _):
+        loop = asyncio.get_running_loop()
+        with socket.create_connection(("127.0.0.1", server.port)) as lazy:
+            lazy.setblocking(False)
+            await loop.sock_sendall(lazy, request_of(call("big", {"size": 8_000_000})))
+            await loop.sock_recv(lazy, 1)
+        async with asyncio.timeout(WAIT):
+            while server.server.server_state.connections:  # noqa: ASYNC110 - nobody tells when
+                await asyncio.sleep(0)
+
+
 # --- the sweep --------------------------------------------------------------------------------------------------------
 
 

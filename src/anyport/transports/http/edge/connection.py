@@ -10,7 +10,6 @@ wait has its deadline, which one timer looks after for all connections (`Sweep`)
 from __future__ import annotations
 
 import asyncio
-import enum
 from collections import deque
 from collections.abc import Coroutine
 from typing import Final, cast
@@ -25,13 +24,12 @@ from anyport.transports.http.edge.grounds import Grounds
 from anyport.transports.http.edge.heads import NOWHERE, Head, Route
 from anyport.transports.http.edge.line import Asked, Fields
 from anyport.transports.http.edge.reader import RequestReader
-from anyport.transports.http.edge.sweep import NEVER
+from anyport.transports.http.edge.sweep import ANSWER, IDLE, NEVER, Phase
+from anyport.transports.http.edge.trickle import TINY
 from anyport.transports.http.fields import CLOSE, too_slow
 
 _LINGER_S: Final = 2.0
 """Seconds that a client which still sends gets to see the answer before the connection ends (RFC 9112, 9.6)."""
-
-
 _LATER: Final = (*CLOSE, (b"retry-after", b"1"))
 _UNSENT: Final = 32 * 1024
 """Bytes that may wait for the client to read before whoever sends has to wait as well."""
@@ -39,21 +37,6 @@ _TURNED_AWAY: Final = 256
 """Connections over the limit that may read why at a time."""
 _SEPARATORS: Final = 8
 """Bytes of a header field that are neither name nor value, and some more."""
-
-
-class Phase(enum.Enum):
-    """What a connection waits for."""
-
-    IDLE = enum.auto()
-    HEAD = enum.auto()
-    BODY = enum.auto()
-    ANSWER = enum.auto()
-    CLOSING = enum.auto()
-
-
-# A member of an enumeration is looked up slowly.
-_IDLE: Final = Phase.IDLE
-_ANSWER: Final = Phase.ANSWER
 
 
 class EdgeConnection(asyncio.Protocol):
@@ -100,7 +83,7 @@ class EdgeConnection(asyncio.Protocol):
         self._current: Asked | None = None
         self._head_bytes = 0
         self._granted = 0.0
-        self._phase = _IDLE
+        self._phase = IDLE
         self._closing = self.ending = self.wrote = False
         self._written, self._acked, self._stuck = 0, -1, NEVER
         self.deadline = NEVER
@@ -136,7 +119,7 @@ class EdgeConnection(asyncio.Protocol):
             return
         self._grounds.state.connections.add(self)  # pyright: ignore[reportArgumentType] - its own kinds are listed there
         self._grounds.sweep.add(self)
-        self._wait(_IDLE, self._grounds.limits.keep_alive_s)
+        self._wait(IDLE, self._grounds.limits.keep_alive_s)
 
     def _turn_away(self) -> None:
         """Refuse a connection over the limit, without a place among the others."""
@@ -158,6 +141,7 @@ class EdgeConnection(asyncio.Protocol):
         """Tell those who are being answered that nobody listens any more."""
         self._grounds.state.connections.discard(self)
         self._grounds.sweep.discard(self)
+        self._grounds.trickles.discard(self)
         if not self._grounds.sweep:
             self._grounds.steps.close()
         self._closing = True
@@ -173,11 +157,11 @@ class EdgeConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read requests, and begin to answer the first."""
         reader = self._reader
-        if self._phase is _IDLE and not (self._waiting or self._closing or self.flow.write_paused):
+        if self._phase is IDLE and not (self._waiting or self._closing or self.flow.write_paused):
             known = reader.recall(data)
             if known is not None:
                 # The usual case, to which all of what follows would come: a whole request, and nothing before it.
-                self._phase = _ANSWER
+                self._phase = ANSWER
                 self.deadline = NEVER
                 self._current = exchange = EdgeExchange(self, known.route, data[len(known.head) :])
                 self.steps.start(exchange)
@@ -190,24 +174,39 @@ class EdgeConnection(asyncio.Protocol):
             self._give_up(error)
         if self._waiting:
             self._proceed()
-        if reader.in_head:
-            self._bound_head(len(data))
-        elif reader.incoming is not None:
-            self._wait_for_body(reader.body_bytes)
-        elif self._current is not None:
-            self._phase = _ANSWER
+        self._look_ahead(len(data))
+
+    def _look_ahead(self, received: int) -> None:
+        """Wait for what comes next, with its deadline, after so many bytes."""
+        reader, trickles = self._reader, self._grounds.trickles
+        if reader.in_head or reader.incoming is not None:
+            if received <= TINY:
+                trickles.add(self)
+            if reader.in_head:
+                self._bound_head(received)
+            else:
+                self._wait_for_body(reader.body_bytes)
+            return
+        trickles.discard(self)
+        if self._current is not None:
+            self._phase = ANSWER
             self.deadline = NEVER
-        elif self._phase is not _IDLE and not self._closing:
-            self._wait(_IDLE, self._grounds.limits.keep_alive_s)
+        elif self._phase is not IDLE and not self._closing:
+            self._wait(IDLE, self._grounds.limits.keep_alive_s)
 
     def pause_writing(self) -> None:
-        """Take note that the client does not read."""
+        """Take note that the client does not read; nor is it heard then, once its request is complete."""
+        # That it is gone is noticed all the same, by what is still to be written.
         self.flow.pause_writing()
+        if self._reader.incoming is None:
+            self.flow.pause_reading()
 
     def resume_writing(self) -> None:
         """Go on: the client reads."""
         self.flow.resume_writing()
-        if self._waiting and self._current is None:
+        if not self._waiting:
+            self.flow.resume_reading()
+        elif self._current is None:
             self.loop.call_soon(self._proceed)
 
     # --- requests -----------------------------------------------------------------------------------------------------
@@ -234,8 +233,8 @@ class EdgeConnection(asyncio.Protocol):
         if self._closing:
             return
         if self._current is None and self._waiting and not self.flow.write_paused:
-            if self._phase is _IDLE:
-                self._phase = _ANSWER
+            if self._phase is IDLE:
+                self._phase = ANSWER
                 self.deadline = NEVER
             self._current = self._waiting.popleft()
             self._current.begin()
@@ -304,7 +303,7 @@ class EdgeConnection(asyncio.Protocol):
             self.close()
             return
         if reader.incoming is None and not reader.in_head:
-            self._phase = _IDLE
+            self._phase = IDLE
             self.deadline = grounds.sweep.now + grounds.idle_s
         if self._waiting:
             self.loop.call_soon(self._proceed)

@@ -19,6 +19,7 @@ from anyport.transports.http.edge.heads import Head, Memory, Route, check_head, 
 from anyport.transports.http.edge.line import Fields, Handle
 from anyport.transports.http.edge.steps import Steps
 from anyport.transports.http.edge.sweep import Sweep
+from anyport.transports.http.edge.trickle import Trickles
 from anyport.transports.http.fields import read_headers
 
 try:
@@ -52,6 +53,7 @@ class Grounds:
         most_connections: So many may be open at a time.
         steps: Begins their work.
         memory: Heads that were read.
+        trickles: Who sends a few bytes at a time.
         standing_fields: Header fields that every answer had at the last look.
         json_head: See `Line.json_head`; made of `standing_fields`.
         idle_s: Seconds from the time of the sweep to the deadline of a silent connection.
@@ -79,6 +81,7 @@ class Grounds:
         self.sweep = sweep
         self.steps = Steps(loop, state.tasks)
         self.memory = Memory()
+        self.trickles = Trickles(loop, limits.header_s / 2)
         self.idle_s = limits.keep_alive_s - sweep.margin
         self.most_connections = min(limits.http_connections, open_files() - _RESERVE)
         self.standing_fields: Fields = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 from typing import Final, Protocol
 
 NEVER: Final = float("inf")
@@ -14,6 +15,21 @@ _ENDED: Final = 25
 _SOON_S: Final = 0.002
 _EARLY: Final = 1.5
 """Periods by which a deadline passes before its time: one until it is noticed, and some for those noticed with it."""
+
+
+class Phase(enum.Enum):
+    """What a connection waits for."""
+
+    IDLE = enum.auto()
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    ANSWER = enum.auto()
+    CLOSING = enum.auto()
+
+
+# A member of an enumeration is looked up slowly.
+IDLE: Final = Phase.IDLE
+ANSWER: Final = Phase.ANSWER
 
 
 class Swept(Protocol):
