@@ -78,7 +78,7 @@ class Speech:
     def __init__(self, reply: Reply, limits: Limits) -> None:
         self._reply = reply
         self._progress = Pace(limits.progress_per_s)
-        self._logs = Pace(limits.logs_per_s)
+        self._logs: Pace | None = None
         self._limit = limits.logs_per_s
         self._latest = self._sent = float("-inf")
         self._held: ProgressNotificationParams | None = None
@@ -99,6 +99,8 @@ class Speech:
 
     def admits_log(self, level: LoggingLevel) -> bool:
         """Whether a log message may go now; else it is counted as left out."""
+        if self._logs is None:
+            self._logs = Pace(self._limit)
         if self._logs.admits():
             return True
         self._left_out += 1

@@ -207,7 +207,8 @@ class MemoryEvents:
     """
 
     def __init__(self, limits: StoreLimits, clock: Callable[[], float]) -> None:
-        self._limits = limits
+        self._most, self._most_bytes = limits.stream_events, limits.stream_bytes
+        self._log_bytes, self._idle_s = limits.log_bytes, limits.stream_idle_s
         self._clock = clock
         self._live: OrderedDict[str, _Stream] = OrderedDict()
         self._silent: OrderedDict[str, _Stream] = OrderedDict()
@@ -219,7 +220,9 @@ class MemoryEvents:
 
     async def append(self, stream: str, event: bytes, *, final: bool = False) -> int:
         """Add an event; see `EventLog.append`."""
-        now = self._expire()
+        now = self._clock()
+        if not self.is_open or now - self._oldest > self._idle_s:
+            self._expire()
         kept = self._live.get(stream) or self._begin(stream)
         events = kept.events
         if isinstance(events, tuple):
@@ -229,7 +232,7 @@ class MemoryEvents:
         kept.last += 1
         kept.used = now
         self._cost += len(event) + EVENT_COST
-        while len(events) > self._limits.stream_events or kept.size > self._limits.stream_bytes:
+        while len(events) > self._most or kept.size > self._most_bytes:
             if final and len(events) == 1:
                 break
             dropped = len(events.popleft())
@@ -238,7 +241,7 @@ class MemoryEvents:
         if final:
             kept.events = tuple(events)
         self._live.move_to_end(stream)
-        if self._cost > self._limits.log_bytes:
+        if self._cost > self._log_bytes:
             self._evict()
         return kept.last
 
@@ -282,21 +285,20 @@ class MemoryEvents:
         self._live[name] = stream
         return stream
 
-    def _expire(self) -> float:
+    def _expire(self) -> None:
         if not self.is_open:
             raise StoreClosed
         now = self._clock()
-        while now - self._oldest > self._limits.stream_idle_s:
+        while now - self._oldest > self._idle_s:
             name, stream = next(iter(self._live.items()), ("", None))
             self._oldest = now if stream is None else stream.used
-            if stream is not None and now - stream.used > self._limits.stream_idle_s:
+            if stream is not None and now - stream.used > self._idle_s:
                 self._silence(name)
-        return now
 
     def _evict(self) -> None:
-        while self._cost > self._limits.log_bytes and len(self._live) > 1:
+        while self._cost > self._log_bytes and len(self._live) > 1:
             self._silence(next(iter(self._live)))
-        while self._cost > self._limits.log_bytes and self._silent:
+        while self._cost > self._log_bytes and self._silent:
             self._remove(next(iter(self._silent)))
 
     def _silence(self, name: str) -> None:

@@ -270,12 +270,12 @@ class EdgeExchange:
     async def start_stream(self, status: int, headers: HeaderList) -> None:
         """Send the head of a streamed answer; see `Exchange.start_stream`."""
         self._started = True
-        if not self._is_chunked:
+        if not self._route.is_chunked:
             # HTTP/1.0 knows an end of the body alone: that of the connection.
             self._keep_alive = False
         head = self._head(status, headers) + self._line.standing()
         # A stream is begun by what has an event for it: one write for both.
-        self._join(head + (b"transfer-encoding: chunked\r\n\r\n" if self._is_chunked else b"\r\n"), at_once=False)
+        self._join(head + (b"transfer-encoding: chunked\r\n\r\n" if self._route.is_chunked else b"\r\n"), at_once=False)
 
     async def send(self, chunk: bytes) -> None:
         """Send a piece of the body; see `Exchange.send`."""
@@ -284,11 +284,11 @@ class EdgeExchange:
         if self._line.flow.write_paused:
             # Before it is framed: a stream that waits has each event once.
             await self._drain()
-        self._join(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._is_chunked else chunk, at_once=True)
+        self._join(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._route.is_chunked else chunk, at_once=True)
 
     async def finish(self) -> None:
         """End the body; see `Exchange.finish`."""
-        if self._is_chunked:
+        if self._route.is_chunked:
             self._join(b"0\r\n\r\n", at_once=False)
         self._flush()
         self._finish()
@@ -303,10 +303,6 @@ class EdgeExchange:
     def unwatch(self) -> None:
         """Stop watching; see `Exchange.unwatch`."""
         self._gone = None
-
-    @property
-    def _is_chunked(self) -> bool:
-        return self._route.head.version == "1.1"
 
     def _head(self, status: int, headers: HeaderList) -> bytes:
         if headers is STREAM_HEADERS and status == 200 and self._keep_alive and not self._line.ending:

@@ -103,8 +103,16 @@ class Grounds:
         except McpError as error:
             return Route(head, target, handle, {}, problem=error)
         forwarded = "x-forwarded-for" in headers
-        at_once = None if forwarded else handle
-        return Route(head, target, handle, headers, forwarded=forwarded, notes=HeadNotes(), at_once=at_once)
+        return Route(
+            head,
+            target,
+            handle,
+            headers,
+            forwarded=forwarded,
+            notes=HeadNotes(),
+            at_once=None if forwarded else handle,
+            is_chunked=head.version == "1.1",
+        )
 
     @property
     def app(self) -> ASGI3Application:

@@ -74,6 +74,7 @@ class Route(Struct, frozen=True):
         forwarded: A proxy says whom it speaks for.
         notes: What whoever answers has found out about the head.
         at_once: What answers, where nothing is to be looked at before; ``None`` elsewhere.
+        is_chunked: An answer may come in chunks.
     """
 
     head: Head
@@ -84,6 +85,7 @@ class Route(Struct, frozen=True):
     forwarded: bool = False
     notes: HeadNotes | None = None
     at_once: Handle | None = None
+    is_chunked: bool = False
 
 
 NO_HEAD: Final = Head("GET", b"", "1.1", [], keep_alive=False)
