@@ -108,6 +108,19 @@ class Exchange(Protocol):
         """Send a piece of the body; waits while the client is slow, and drops it once the client is gone."""
         ...
 
+    def send_now(self, headers: HeaderList | None, chunk: bytes, *, last: bool) -> bool:
+        """Do what `start_stream`, `send` and `finish` do, if nothing has to be waited for.
+
+        Args:
+            headers: Begin the stream with these, and HTTP 200; ``None`` for one that has begun.
+            chunk: A piece of the body; empty for none.
+            last: End the body.
+
+        Returns:
+            Whether it is done; if not, nothing is.
+        """
+        ...
+
     async def finish(self) -> None:
         """End the body."""
         ...

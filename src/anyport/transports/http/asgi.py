@@ -135,6 +135,10 @@ class AsgiExchange:
         """Send a piece of the body; see `Exchange.send`."""
         await self._give({"type": "http.response.body", "body": chunk, "more_body": True})
 
+    def send_now(self, headers: HeaderList | None, chunk: bytes, *, last: bool) -> bool:
+        """Send nothing: whether a server waits for a client is its own affair; see `Exchange.send_now`."""
+        return False
+
     async def finish(self) -> None:
         """End the body; see `Exchange.finish`."""
         await self._give({"type": "http.response.body", "body": b"", "more_body": False})

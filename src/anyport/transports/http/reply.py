@@ -187,8 +187,9 @@ class HttpReply:
         self._streams = True
         rest: Rest | None = None
         if not self._senders:
-            is_piece = self._started and chunk and not (last or self._ended)
-            rest = step(self._exchange.send(chunk) if is_piece else self._send_in_turn(chunk, last=last))
+            if self._send_now(chunk, last=last):
+                return
+            rest = step(self._send_in_turn(chunk, last=last))
             if rest is None:
                 return
         if self._lock is None:
@@ -204,6 +205,17 @@ class HttpReply:
         finally:
             self._senders -= 1
 
+    def _send_now(self, chunk: bytes, *, last: bool) -> bool:
+        """Do as `_send_in_turn`, if nothing has to be waited for."""
+        if not self._ended:
+            if not self._exchange.send_now(None if self._started else self._stream_headers(), chunk, last=last):
+                return False
+            self._started, self._ended = True, last
+        return True
+
+    def _stream_headers(self) -> HeaderList:
+        return [*STREAM_HEADERS, *self.extra] if self.extra else STREAM_HEADERS
+
     async def _send_in_turn(self, chunk: bytes, *, last: bool) -> None:
         if self._ended:
             return
@@ -212,7 +224,7 @@ class HttpReply:
             return
         if not self._started:
             self._started = True
-            await self._exchange.start_stream(200, [*STREAM_HEADERS, *self.extra] if self.extra else STREAM_HEADERS)
+            await self._exchange.start_stream(200, self._stream_headers())
         if chunk:
             await self._exchange.send(chunk)
         if last:

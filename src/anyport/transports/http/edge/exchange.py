@@ -269,6 +269,9 @@ class EdgeExchange:
 
     async def start_stream(self, status: int, headers: HeaderList) -> None:
         """Send the head of a streamed answer; see `Exchange.start_stream`."""
+        self._start_stream(status, headers)
+
+    def _start_stream(self, status: int, headers: HeaderList) -> None:
         self._started = True
         if not self._route.is_chunked:
             # HTTP/1.0 knows an end of the body alone: that of the connection.
@@ -286,8 +289,25 @@ class EdgeExchange:
             await self._drain()
         self._join(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._route.is_chunked else chunk, at_once=True)
 
+    def send_now(self, headers: HeaderList | None, chunk: bytes, *, last: bool) -> bool:
+        """Send a piece of the body, if nothing has to be waited for; see `Exchange.send_now`."""
+        if self._line.flow.write_paused:
+            return False
+        if headers is not None:
+            self._start_stream(200, headers)
+        if chunk:
+            # With the end it leaves below.
+            piece = b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._route.is_chunked else chunk
+            self._join(piece, at_once=not last)
+        if last:
+            self._end_stream()
+        return True
+
     async def finish(self) -> None:
         """End the body; see `Exchange.finish`."""
+        self._end_stream()
+
+    def _end_stream(self) -> None:
         if self._route.is_chunked:
             self._join(b"0\r\n\r\n", at_once=False)
         self._flush()
