@@ -10,6 +10,7 @@ from typing import TypeGuard
 
 from anyport.protocol.calls import META_VERSION
 from anyport.protocol.errors import MODERN_CODES, UNSUPPORTED_VERSION, ErrorObject, RemoteProtocolError
+from anyport.protocol.headers import SESSION, VERSION
 from anyport.protocol.jsonrpc import ErrorResponse, Notification, Request, Response
 from anyport.protocol.revisions import LATEST_MODERN, SUPPORTED_NAMES, Era, Revision, find_revision
 from anyport.protocol.types.json import JsonObject, JsonValue
@@ -36,8 +37,8 @@ def http_era(message: Request | Notification, headers: Mapping[str, str]) -> Era
     """
     if speaks_modern(message):
         return "modern"
-    version = headers.get("mcp-protocol-version")
-    if version is None or "mcp-session-id" in headers:
+    version = headers.get(VERSION)
+    if version is None or SESSION in headers:
         return "legacy"
     row = find_revision(version)
     return "modern" if row is None or row.modern else "legacy"

@@ -26,6 +26,7 @@ from anyport.protocol.types.json import JsonObject, JsonValue
 VERSION: Final = "mcp-protocol-version"
 METHOD: Final = "mcp-method"
 NAME: Final = "mcp-name"
+SESSION: Final = "mcp-session-id"
 PARAM_PREFIX: Final = "mcp-param-"
 ANNOTATION: Final = "x-mcp-header"
 

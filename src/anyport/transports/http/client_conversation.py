@@ -16,7 +16,7 @@ from anyport.protocol.errors import (
     RemoteProtocolError,
     SessionLost,
 )
-from anyport.protocol.headers import VERSION, build_headers
+from anyport.protocol.headers import SESSION, VERSION, build_headers
 from anyport.protocol.jsonrpc import (
     ErrorResponse,
     Notification,
@@ -34,7 +34,6 @@ from anyport.transports.http11.site import Site, error_in, finish, read_error
 
 logger = logging.getLogger("anyport.client")
 
-_SESSION: Final = "mcp-session-id"
 _JSON: Final = {"content-type": "application/json"}
 _LAST_EVENT: Final = "last-event-id"
 _SHOWN: Final = 500
@@ -91,7 +90,7 @@ class Conversation:
 
     def begin_session(self, answer: HttpAnswer) -> None:
         """Take the session that the answer to ``initialize`` opens, if it does (SES-02)."""
-        self._session_id = answer.fields.get(_SESSION)
+        self._session_id = answer.fields.get(SESSION)
         self._gather_fields()
 
     def forget_session(self) -> None:
@@ -103,7 +102,7 @@ class Conversation:
     def _gather_fields(self) -> None:
         fields: dict[str, str] = {}
         if self._session_id is not None:
-            fields[_SESSION] = self._session_id
+            fields[SESSION] = self._session_id
         if self._revision is not None and self._revision.version_header:
             fields[VERSION] = self._revision.name
         self._fields = fields
@@ -163,7 +162,7 @@ class Conversation:
     async def _post_message(self, body: bytes, fields: Mapping[str, str]) -> None:
         accepted = await self.post(body, fields)
         if accepted.status >= 300:
-            await self.refused(accepted, None, in_session=_SESSION in fields)
+            await self.refused(accepted, None, in_session=SESSION in fields)
         await finish(accepted)
 
     async def aclose(self) -> None:

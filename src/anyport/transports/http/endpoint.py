@@ -15,7 +15,7 @@ from anyport.protocol.changes import LISTEN, Changes
 from anyport.protocol.eras import http_era
 from anyport.protocol.errors import ENDED, Busy, Draining, InternalError, McpError, RefusedRequest, UnsupportedVersion
 from anyport.protocol.exchange import JSON_HEADERS, Disconnected, Exchange, HeadNotes
-from anyport.protocol.headers import VERSION, check_headers, mirrored_by
+from anyport.protocol.headers import SESSION, VERSION, check_headers, mirrored_by
 from anyport.protocol.jsonrpc import (
     ErrorResponse,
     Notification,
@@ -32,7 +32,7 @@ from anyport.protocol.shapes import KnownCall, Shapes, known_service
 from anyport.security.guards import HostGuard
 from anyport.stores.base import Store
 from anyport.transports.callers import Callers
-from anyport.transports.http.legacy import SESSION, LegacyEndpoint
+from anyport.transports.http.legacy import LegacyEndpoint
 from anyport.transports.http.negotiation import Accepts, json_alone, negotiate
 from anyport.transports.http.reply import CANCELLED_HERE, Attendance, HttpReply
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from anyport.protocol.errors import HeaderMismatch, RefusedRequest
 from anyport.protocol.exchange import HeadNotes
+from anyport.protocol.headers import SESSION
 
 CLOSE: Final = ((b"connection", b"close"),)
 """Fields of an answer after which the connection cannot go on."""
@@ -18,12 +19,11 @@ _LISTS: Final = frozenset(
 """Fields that may come several times because their value is a list (RFC 9110, 5.3)."""
 
 _SINGLE: Final = frozenset(
-    {"host", "origin", "content-type", "content-length", "content-encoding", "authorization", "mcp-session-id"}
+    {"host", "origin", "content-type", "content-length", "content-encoding", "authorization", SESSION}
 )
 """Fields that decide something, and of which two readers could take different ones."""
 
 
-_SESSION: Final = "mcp-session-id"
 _LONGEST: Final = 2048
 _MOST: Final = 512
 """Sets of fields that are kept, and bytes of each."""
@@ -70,7 +70,7 @@ class KnownFields:
 
     def _read_anew(self, fields: tuple[tuple[bytes, bytes], ...]) -> tuple[Mapping[str, str], HeadNotes | None]:
         found = MappingProxyType(read_headers(fields, self._limit))
-        if _SESSION in found or sum(len(name) + len(value) for name, value in fields) > _LONGEST:
+        if SESSION in found or sum(len(name) + len(value) for name, value in fields) > _LONGEST:
             # Sessions are many, and each has fields of its own.
             return found, None
         if len(self._known) >= _MOST:

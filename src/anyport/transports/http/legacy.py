@@ -13,7 +13,7 @@ from anyport.protocol.calls import Call, Carrier, Service
 from anyport.protocol.changes import Changes
 from anyport.protocol.errors import ENDED, Busy, InternalError, InvalidRequest, McpError, RefusedRequest
 from anyport.protocol.exchange import JSON_HEADERS, Exchange, HeaderList
-from anyport.protocol.headers import VERSION
+from anyport.protocol.headers import SESSION, VERSION
 from anyport.protocol.jsonrpc import (
     ErrorResponse,
     Notification,
@@ -36,7 +36,6 @@ from anyport.transports.http.session_reply import SessionReply
 from anyport.transports.http.sessions import Sessions, refusal_of
 from anyport.transports.http.standing import SessionStreams
 
-SESSION: Final = "mcp-session-id"
 _UNABLE: Final = 500
 """The least HTTP status that says that the server cannot serve now, or that its store fails."""
 
