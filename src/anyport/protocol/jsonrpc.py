@@ -22,7 +22,7 @@ ResultLike = Struct | JsonObject | Raw
 """What a service may return: a typed result, a plain object, or one that is encoded already."""
 
 
-class Encoded(Struct, frozen=True):
+class Encoded(Struct, frozen=True, gc=False):
     """A result that is encoded already, in two parts that nobody has put together: it may be large.
 
     Attributes:

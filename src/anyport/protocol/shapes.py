@@ -124,7 +124,7 @@ _NONE: Final = Shape(b"\x02" + _ID, Request(0, "", {}), 0, None)
 
 
 @final
-class KnownCall(Struct):
+class KnownCall(Struct, gc=False):
     """A modern call of which all but the id and the arguments is known.
 
     Attributes:

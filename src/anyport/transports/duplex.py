@@ -89,7 +89,7 @@ class Duplex:
         self._teller = None if changes is None else Teller(self._session, outlet, changes)
         self._open: Received[OpenCall] = Received(limits.calls_per_connection)
         self._calls = self._open.entries
-        self._most = limits.calls_per_connection
+        self._most, self._most_bytes = limits.calls_per_connection, limits.bytes_in_flight
         self._load = load or Load()
         self._callers = callers
         self._waiting: list[OpenCall] = []
@@ -244,32 +244,36 @@ class Duplex:
         """
         if self.draining:
             raise Draining("The server is shutting down")
-        if request.id in self._calls or len(self._calls) >= self._most:
+        calls, load, carrier = self._calls, self._load, self._carrier
+        if request.id in calls or len(calls) >= self._most:
             self._open.admit(request.id)
-        load = self._load
-        if load.size + size > self._limits.bytes_in_flight:
+        if load.size + size > self._most_bytes:
             raise Busy(f"{load.size} bytes of requests are in flight (limit bytes_in_flight)")
-        principal = self._carrier.principal
         # Listen streams have limits of their own, and so have channels.
-        callers = None if principal is None or request.method == LISTEN else self._callers
+        callers = None if carrier.principal is None or request.method == LISTEN else self._callers
         if callers is not None:
-            callers.admit(principal, None)
+            callers.admit(carrier.principal, None)
         if type(request) is KnownCall:
             entry = OpenCall(request, self._outlet, done, size)
-        elif speaks_modern(request):
+        else:
+            entry = self._open_call(request, done, size)
+        calls[request.id] = entry
+        load.size += size
+        if callers is not None:
+            callers.enter(carrier.principal, None)
+            entry.callers = callers
+        self._waiting.append(entry)
+        return entry.call
+
+    def _open_call(self, request: Request, done: Done, size: int) -> OpenCall:
+        if speaks_modern(request):
             entry = OpenCall(bind_modern(request, self._carrier), self._outlet, done, size)
         else:
             call = self._session.receive_request(request, self._carrier)
             entry = OpenCall(call, self._outlet, done, size, back_channel=CallQuestions(self._questions))
         if request.method == LISTEN:
             entry.listens = self._changes is not None
-        self._calls[request.id] = entry
-        load.size += size
-        if callers is not None:
-            callers.enter(principal, None)
-            entry.callers = callers
-        self._waiting.append(entry)
-        return entry.call
+        return entry
 
     def _begin(self) -> None:
         """Serve what has come, each in a task; see ADR 0048 for those that share one."""
@@ -320,10 +324,11 @@ class Duplex:
         call, ended = entry.call, False
         try:
             if not entry.cancelled:
-                result = self._known_service(call, entry) if type(call) is KnownCall else self._service(call, entry)
-                answer = encode_response(call.id, await result)
-                if call.method in _LATER and type(call) is Call:
-                    ended = self._follow_up(entry, call)
+                if type(call) is KnownCall:
+                    answer = encode_response(call.id, await self._known_service(call, entry))
+                else:
+                    answer = encode_response(call.id, await self._service(call, entry))
+                    ended = call.method in _LATER and self._follow_up(entry, call)
         except McpError as error:
             answer = encode_error(call.id, error)
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
