@@ -281,7 +281,7 @@ async def test_a_call_on_stdio(tool: str, era: str) -> None:
         answer = await written.next()
     assert isinstance(answer, Response)
     check(meter, MOST_FRAMES_ON_STDIO, MOST_CALLS_ON_STDIO)
-    assert tasks == ["Duplex._serve"]
+    assert tasks == ["Duplex.serve"]
 
 
 # --- the meter --------------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ async def test_a_call_that_waits_keeps_nobody() -> None:
         assert codes(await wire.settle()) == [(1, 0), (3, 0), (5, 0)]
         wire.gate.set()
         assert codes(await wire.settle()) == [(2, 0), (4, 0)]
-    assert tasks == ["Duplex._serve_in_turn", "Duplex._serve", "Duplex._serve", "Duplex._serve"]
+    assert tasks == ["Duplex._serve_in_turn", "Duplex.serve", "Duplex.serve", "Duplex.serve"]
 
 
 async def test_context_variables_are_a_calls_own() -> None:

@@ -34,8 +34,9 @@ from anyport.protocol.legacy import SUBSCRIBES, LegacySession
 from anyport.protocol.limits import Limits
 from anyport.protocol.shapes import KnownCall, Shapes, known_service
 from anyport.protocol.types import CancelledNotificationParams
-from anyport.transports.open_calls import Batch, Done, Load, OpenCall, Outlet, wait_for
+from anyport.transports.open_calls import Alone, Batch, Done, Load, OpenCall, Outlet, wait_for
 from anyport.transports.questions import CallQuestions, Questions
+from anyport.transports.steps import Steps
 from anyport.transports.telling import Teller
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Duplex:
         changes: What the client may want to be told of; ``None`` for nothing.
         load: Counts the bytes of requests, where several channels share the limit; default: one of its own.
         callers: Counts the calls of those who have a name, over all their channels; default: nobody has one.
+        steps: Begins a call that comes alone where it is read, which must be outside of any task; default: calls begin
+            in tasks of their own.
 
     Attributes:
         draining: New requests are refused; calls in flight go on, and their client may still say something to them.
@@ -76,7 +79,9 @@ class Duplex:
         *,
         load: Load | None = None,
         callers: Callers | None = None,
+        steps: Steps | None = None,
     ) -> None:
+        self._steps = steps
         self._service = service
         self._known_service = known_service(service)
         self._limits = limits
@@ -281,7 +286,10 @@ class Duplex:
         # Asked for once: it costs a system call before Python 3.12.
         loop = self._loop = self._loop or asyncio.get_running_loop()
         if len(entries) == 1:
-            entries[0].task = loop.create_task(self._serve(entries[0]))
+            if self._steps is not None:
+                self._steps.start(Alone(self.serve, entries[0]))
+            else:
+                entries[0].task = loop.create_task(self.serve(entries[0]))
         elif entries:
             waiting = iter(entries)
             _ = loop.create_task(self._serve_in_turn(waiting))
@@ -297,14 +305,14 @@ class Duplex:
         task, found = cast("asyncio.Task[None]", asyncio.current_task(self._loop)), copy_context()
         for entry in waiting:
             entry.task = task
-            await self._serve(entry)
+            await self.serve(entry)
             if entry.cancelled or task.cancelling() or copy_context() != found:
                 return
 
     def _serve_apart(self, waiting: Iterator[OpenCall]) -> None:
         loop = asyncio.get_running_loop()
         for entry in waiting:
-            entry.task = loop.create_task(self._serve(entry))
+            entry.task = loop.create_task(self.serve(entry))
 
     def _notice(self, notification: Notification) -> None:
         if notification.method == "notifications/cancelled":
@@ -319,7 +327,8 @@ class Duplex:
 
     # --- messages out -------------------------------------------------------------------------------------------------
 
-    async def _serve(self, entry: OpenCall) -> None:
+    async def serve(self, entry: OpenCall) -> None:
+        """Serve a call, in the task that this runs in."""
         answer: bytes | None = None
         call, ended = entry.call, False
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -132,6 +132,26 @@ class Batch:
             self._answers.append(answer)
         if self._waiting == 0:
             self._done(b"[" + b",".join(self._answers) + b"]" if self._answers else None)
+
+
+class Alone(Struct, gc=False):
+    """A call that came alone, as `Work`.
+
+    Attributes:
+        serve: Serves it.
+        entry: The call.
+    """
+
+    serve: Callable[[OpenCall], Awaitable[None]]
+    entry: OpenCall
+
+    def run(self) -> Awaitable[None]:
+        """See `Work.run`."""
+        self.entry.task = asyncio.current_task()
+        return self.serve(self.entry)
+
+    def ended(self, task: asyncio.Task[None] | None) -> None:
+        """See `Work.ended`: what there is to say is said by who serves it."""
 
 
 async def wait_for(entries: Iterable[OpenCall], seconds: float) -> None:

@@ -17,6 +17,7 @@ from anyport.protocol.limits import Limits
 from anyport.transports.duplex import Duplex
 from anyport.transports.stdio.pipes import InputPipe, OutputPipe
 from anyport.transports.stdio.stdout_guard import StdoutGuard
+from anyport.transports.steps import Steps
 
 _CLEAN_UP_S: Final = 0.2
 _HURRIED_S: Final = 0.2
@@ -107,7 +108,8 @@ class StdioServer:
         source = InputPipe(self._guard.stdin)
         held = _Held(source, self._limits.write_s, self.stop)
         output = OutputPipe(self._guard.stdout, held.start, held.end, self.stop)
-        duplex = Duplex(self._service, self._limits, output, "stdio", self._changes)
+        steps = Steps(asyncio.get_running_loop(), set())
+        duplex = Duplex(self._service, self._limits, output, "stdio", self._changes, steps=steps)
 
         def end() -> None:
             duplex.end_of_input()
@@ -125,6 +127,7 @@ class StdioServer:
             source.stop()
             held.end()
             await duplex.aclose(_CLEAN_UP_S)
+            steps.close()
             output.close()
 
     async def _drain(self, duplex: Duplex) -> None:

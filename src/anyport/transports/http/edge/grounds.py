@@ -17,10 +17,10 @@ from anyport.protocol.exchange import JSON_HEADERS, HeadNotes
 from anyport.protocol.limits import Limits
 from anyport.transports.http.edge.heads import Head, Memory, Route, check_head, read_target
 from anyport.transports.http.edge.line import Fields, Handle
-from anyport.transports.http.edge.steps import Steps
 from anyport.transports.http.edge.sweep import Sweep
 from anyport.transports.http.edge.trickle import Trickles
 from anyport.transports.http.fields import read_headers
+from anyport.transports.steps import Steps
 
 try:
     import resource

@@ -11,7 +11,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from anyport.protocol.errors import McpError
 from anyport.protocol.exchange import Exchange
-from anyport.transports.http.edge.steps import Steps
+from anyport.transports.steps import Steps
 
 logger = logging.getLogger("anyport.http")
 

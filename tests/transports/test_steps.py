@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from anyport.transports.http.edge.steps import Steps
+from anyport.transports.steps import Steps
 from tests.drivers.asgi import WAIT
 
 MARK: Final = contextvars.ContextVar("mark", default="nobody's")
