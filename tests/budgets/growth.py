@@ -21,7 +21,7 @@ import msgspec
 from anyport.protocol.revisions import Revision
 from tests.drivers.memory import settle
 
-ATTEMPTS: Final = 4
+ATTEMPTS: Final = 8
 MOST_BYTES: Final = 64 * 1024
 """What may be left of an operation, however often it was done."""
 CLOCK_S: Final = 0.25
