@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
 from anyport.protocol.calls import Carrier
-from anyport.protocol.errors import RefusedRequest
+from anyport.protocol.errors import McpError, RefusedRequest
+from anyport.protocol.jsonrpc import encode_error
 from anyport.protocol.shapes import Shapes
 
 HeaderList = list[tuple[bytes, bytes]]
@@ -132,6 +133,11 @@ class Exchange(Protocol):
     def unwatch(self) -> None:
         """Stop watching."""
         ...
+
+
+def refuse(exchange: Exchange, error: McpError) -> Awaitable[None]:
+    """Answer a request with an error, with the status and the header fields that the error has."""
+    return exchange.respond(error.http_status, [*JSON_HEADERS, *error.headers], encode_error(error.request_id, error))
 
 
 class Disconnected(Exception):

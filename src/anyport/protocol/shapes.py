@@ -174,18 +174,16 @@ class Shapes:
 
     Args:
         limits: ``json_depth`` applies.
-
-    Attributes:
-        recent: The shape of the request that was read last.
     """
 
-    __slots__ = ("_limits", "_misses", "_shapes", "recent")
+    __slots__ = ("_limits", "_misses", "_recent", "_shapes")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
         self._shapes: list[Shape] = []
         self._misses = 0
-        self.recent = _NONE
+        # The shape of the request that was read last.
+        self._recent = _NONE
 
     def read(self, data: bytes, carrier: Carrier) -> KnownCall | Request | None:
         """Return what `decode` and `bind_modern` would make of a message, if it has one of the shapes.
@@ -197,18 +195,18 @@ class Shapes:
         Returns:
             A modern call, or a request of a session; ``None`` for a message that has to be decoded.
         """
-        found = self.recent.read(data) or self._look_for(data)
+        found = self._recent.read(data) or self._look_for(data)
         if found is None:
             return None
-        shape = self.recent
+        shape = self._recent
         if shape.revision is None:
             return Request(found[0], shape.method, shape.params(found[1]))
         return KnownCall(shape, shape.method, shape.revision, found[0], found[1], carrier)
 
     def _look_for(self, data: bytes) -> tuple[int, JsonObject | None] | None:
         for shape in self._shapes:
-            if shape is not self.recent and (found := shape.read(data)) is not None:
-                self.recent = shape
+            if shape is not self._recent and (found := shape.read(data)) is not None:
+                self._recent = shape
                 return found
         return None
 
@@ -227,7 +225,7 @@ class Shapes:
         if shape is not None:
             self._shapes.insert(0, shape)
             del self._shapes[_KEPT:]
-            self.recent = shape
+            self._recent = shape
 
 
 def _shape_of(data: bytes, request: Request, revision: Revision | None, limits: Limits) -> Shape | None:

@@ -209,10 +209,8 @@ class Tools:
             if tool.bounds is not None or tool.uses_context:
                 context = self._server.context_type(call, reply, self._server)
                 value = await self._run(tool, bound, context)
-            elif tool.signature.is_async:
-                value = await tool.function(**bound)
             else:
-                value = await self._functions.run_on_thread(tool.function, bound)
+                value = await self._functions.start(tool.function, tool.signature, bound)
             if encoded and call.revision.structured_output:
                 members = tool.output.members(value)
                 if members is not None:
@@ -250,10 +248,7 @@ class Tools:
         result: CallToolResult | bytes | None
         try:
             bound = _checked(tool.signature, arguments)
-            if tool.signature.is_async:
-                value = await tool.function(**bound)
-            else:
-                value = await self._functions.run_on_thread(tool.function, bound)
+            value = await self._functions.start(tool.function, tool.signature, bound)
             result = tool.output.members(value)
             if result is None:
                 result = tool.output.encode(value)

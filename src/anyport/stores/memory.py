@@ -220,9 +220,7 @@ class MemoryEvents:
 
     async def append(self, stream: str, event: bytes, *, final: bool = False) -> int:
         """Add an event; see `EventLog.append`."""
-        now = self._clock()
-        if not self.is_open or now - self._oldest > self._idle_s:
-            self._expire()
+        now = self._expire()
         kept = self._live.get(stream) or self._begin(stream)
         events = kept.events
         if isinstance(events, tuple):
@@ -285,7 +283,7 @@ class MemoryEvents:
         self._live[name] = stream
         return stream
 
-    def _expire(self) -> None:
+    def _expire(self) -> float:
         if not self.is_open:
             raise StoreClosed
         now = self._clock()
@@ -294,6 +292,7 @@ class MemoryEvents:
             self._oldest = now if stream is None else stream.used
             if stream is not None and now - stream.used > self._idle_s:
                 self._silence(name)
+        return now
 
     def _evict(self) -> None:
         while self._cost > self._log_bytes and len(self._live) > 1:

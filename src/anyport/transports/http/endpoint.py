@@ -14,7 +14,7 @@ from anyport.protocol.calls import DONE, Call, Carrier, Service, bind_modern
 from anyport.protocol.changes import LISTEN, Changes
 from anyport.protocol.eras import http_era
 from anyport.protocol.errors import ENDED, Busy, Draining, InternalError, McpError, RefusedRequest, UnsupportedVersion
-from anyport.protocol.exchange import JSON_HEADERS, Disconnected, Exchange, HeadNotes
+from anyport.protocol.exchange import JSON_HEADERS, Disconnected, Exchange, HeadNotes, refuse
 from anyport.protocol.headers import SESSION, VERSION, check_headers, mirrored_by
 from anyport.protocol.jsonrpc import (
     ErrorResponse,
@@ -34,7 +34,7 @@ from anyport.stores.base import Store
 from anyport.transports.callers import Callers
 from anyport.transports.http.legacy import LegacyEndpoint
 from anyport.transports.http.negotiation import Accepts, json_alone, negotiate
-from anyport.transports.http.reply import CANCELLED_HERE, Attendance, HttpReply
+from anyport.transports.http.reply import Attendance, HttpReply
 
 LegacyMessage = Request | Notification | Response | ErrorResponse
 
@@ -101,13 +101,10 @@ class Endpoint:
         body = exchange.body
         if body is None or len(body) > self._most or exchange.method != "POST":
             return self._receive(exchange)
-        notes = exchange.notes
         try:
-            if notes is None or notes.accepts is None or notes.local != exchange.local:
-                return self._begin(exchange, self._admit(exchange), body)
-            return self._begin(exchange, notes.accepts, body)
+            return self._begin(exchange, self._admit(exchange), body)
         except McpError as error:
-            return _refuse(exchange, error)
+            return refuse(exchange, error)
 
     async def _receive(self, exchange: Exchange) -> None:
         """Answer a request whose body has to be waited for, or that has none."""
@@ -119,7 +116,7 @@ class Endpoint:
             body = await exchange.read_body(self._most, self._hold)
             await self._begin(exchange, accepts, body)
         except McpError as error:
-            await _refuse(exchange, error)
+            await refuse(exchange, error)
         except Disconnected:
             return
 
@@ -159,7 +156,7 @@ class Endpoint:
         try:
             await work
         except McpError as error:
-            await _refuse(exchange, error)
+            await refuse(exchange, error)
         finally:
             self._bytes -= size
 
@@ -291,11 +288,7 @@ class Endpoint:
                 body = encode_error(call.id, error)
                 status, headers = error.http_status, [*JSON_HEADERS, *error.headers]
             except asyncio.CancelledError:
-                # By a client that gave it up, by the tool itself, or by a server that stops: all but the first want an
-                # answer, and a task that is about to end has obeyed. A thread of the tool learns of it in any case.
-                body = encode_error(call.id, InternalError(ENDED if self.draining else CANCELLED_HERE))
-                given_up = reply.cancelled
-                reply.cancelled = True
+                body, given_up = reply.stopped(draining=self._draining)
             finally:
                 reply.release()
                 if not listens:
@@ -344,10 +337,6 @@ def _carrier(exchange: Exchange) -> Carrier:
     if notes.carrier is None:
         notes.carrier = Carrier(transport="http", headers=exchange.headers)
     return notes.carrier
-
-
-def _refuse(exchange: Exchange, error: McpError) -> Awaitable[None]:
-    return exchange.respond(error.http_status, [*JSON_HEADERS, *error.headers], encode_error(error.request_id, error))
 
 
 def _no_stream(call: Call) -> RefusedRequest:

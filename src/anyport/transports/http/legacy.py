@@ -11,7 +11,7 @@ from typing import Final
 
 from anyport.protocol.calls import Call, Carrier, Service
 from anyport.protocol.changes import Changes
-from anyport.protocol.errors import ENDED, Busy, InternalError, InvalidRequest, McpError, RefusedRequest
+from anyport.protocol.errors import Busy, InvalidRequest, McpError, RefusedRequest
 from anyport.protocol.exchange import JSON_HEADERS, Exchange, HeaderList
 from anyport.protocol.headers import SESSION, VERSION
 from anyport.protocol.jsonrpc import (
@@ -31,7 +31,7 @@ from anyport.transports.callers import Callers
 from anyport.transports.http.batches import Batch
 from anyport.transports.http.live_session import HttpSession
 from anyport.transports.http.negotiation import Accepts, check_accepts_stream
-from anyport.transports.http.reply import CANCELLED_HERE, Attendance
+from anyport.transports.http.reply import Attendance
 from anyport.transports.http.session_reply import SessionReply
 from anyport.transports.http.sessions import Sessions, refusal_of
 from anyport.transports.http.standing import SessionStreams
@@ -206,11 +206,7 @@ class LegacyEndpoint:
                 await self._sessions.end(session)
                 reply.extra = None
         except asyncio.CancelledError:
-            # By a client that gave it up, by the tool itself, or by a server that stops: all but the first want an
-            # answer, and a task that is about to end has obeyed. A thread of the tool learns of it in any case.
-            body = encode_error(call.id, InternalError(ENDED if self.draining else CANCELLED_HERE))
-            given_up = reply.cancelled
-            reply.cancelled = True
+            body, given_up = reply.stopped(draining=self.draining)
         finally:
             reply.release()
             session.open.close(call.id)

@@ -8,8 +8,9 @@ from collections.abc import Awaitable
 from typing import Final
 
 from anyport.protocol.calls import DONE, BackChannel
+from anyport.protocol.errors import ENDED, InternalError
 from anyport.protocol.exchange import STREAM_HEADERS, Exchange, HeaderList
-from anyport.protocol.jsonrpc import RequestId, ResultLike, encode_notification
+from anyport.protocol.jsonrpc import RequestId, ResultLike, encode_error, encode_notification
 from anyport.protocol.limits import Limits
 from anyport.protocol.sse import encode_comment, encode_message
 from anyport.transports.first_steps import Rest, step
@@ -169,6 +170,21 @@ class HttpReply:
         """Take an `interrupt` back that has had its effect: the task has something left to say."""
         if self._task is not None:
             self._task.uncancel()
+
+    def stopped(self, *, draining: bool) -> tuple[bytes, bool]:
+        """Take note that the call was cancelled, in its task.
+
+        By a client that gave it up, by the tool itself, or by a server that stops: all but the first want an answer,
+        and a task that is about to end has obeyed. A thread of the tool learns of it in any case.
+
+        Args:
+            draining: The server stops.
+
+        Returns:
+            The answer, and whether the client gave the call up and gets none.
+        """
+        given_up, self.cancelled = self.cancelled, True
+        return encode_error(self.call_id, InternalError(ENDED if draining else CANCELLED_HERE)), given_up
 
     def is_cancelled_from_outside(self) -> bool:
         """Whether somebody other than this reply cancelled the task, and so wants its end."""

@@ -19,8 +19,7 @@ from urllib.parse import parse_qs, quote
 from anyport.protocol.calls import Carrier, Service
 from anyport.protocol.changes import Changes
 from anyport.protocol.errors import Busy, Draining, LocalProtocolError, McpError, RefusedRequest
-from anyport.protocol.exchange import JSON_HEADERS, STREAM_HEADERS, Disconnected, Exchange, check_json_body
-from anyport.protocol.jsonrpc import encode_error
+from anyport.protocol.exchange import STREAM_HEADERS, Disconnected, Exchange, check_json_body, refuse
 from anyport.protocol.limits import Limits
 from anyport.protocol.sse import encode_comment, encode_event
 from anyport.security.guards import HostGuard
@@ -97,7 +96,7 @@ class SseEndpoint:
             await exchange.read_body(self._limits.body_bytes, self._hold)
             conversation = self._open(exchange.principal)
         except McpError as error:
-            await _refuse(exchange, error)
+            await refuse(exchange, error)
             return
         except Disconnected:
             return
@@ -135,7 +134,7 @@ class SseEndpoint:
             )
             conversation.duplex.take(body, carrier)
         except McpError as error:
-            await _refuse(exchange, error)
+            await refuse(exchange, error)
         except Disconnected:
             return
         else:
@@ -261,7 +260,3 @@ class SseEndpoint:
 
 def _unknown() -> RefusedRequest:
     return RefusedRequest(404, "This conversation is unknown or has ended; open a new event stream")
-
-
-async def _refuse(exchange: Exchange, error: McpError) -> None:
-    await exchange.respond(error.http_status, [*JSON_HEADERS, *error.headers], encode_error(error.request_id, error))

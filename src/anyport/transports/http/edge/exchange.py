@@ -12,7 +12,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from anyport.protocol.calls import DONE
 from anyport.protocol.errors import InternalError, McpError, RefusedRequest
-from anyport.protocol.exchange import JSON_HEADERS, STREAM_HEADERS, Disconnected, HeaderList
+from anyport.protocol.exchange import JSON_HEADERS, STREAM_HEADERS, Disconnected, HeaderList, refuse
 from anyport.protocol.jsonrpc import encode_error
 from anyport.transports.http.edge.heads import Route
 from anyport.transports.http.edge.line import Handle, Line, logger
@@ -167,7 +167,7 @@ class EdgeExchange:
 
     def refuse(self, error: McpError) -> Awaitable[None]:
         """Answer with an error."""
-        return self.respond(error.http_status, [*JSON_HEADERS, *error.headers], encode_error(error.request_id, error))
+        return refuse(self, error)
 
     # --- Exchange -----------------------------------------------------------------------------------------------------
 
@@ -287,7 +287,7 @@ class EdgeExchange:
         if self._line.flow.write_paused:
             # Before it is framed: a stream that waits has each event once.
             await self._drain()
-        self._join(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._route.is_chunked else chunk, at_once=True)
+        self._send_piece(chunk, at_once=True)
 
     def send_now(self, headers: HeaderList | None, chunk: bytes, *, last: bool) -> bool:
         """Send a piece of the body, if nothing has to be waited for; see `Exchange.send_now`."""
@@ -297,11 +297,13 @@ class EdgeExchange:
             self._start_stream(200, headers)
         if chunk:
             # With the end it leaves below.
-            piece = b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._route.is_chunked else chunk
-            self._join(piece, at_once=not last)
+            self._send_piece(chunk, at_once=not last)
         if last:
             self._end_stream()
         return True
+
+    def _send_piece(self, chunk: bytes, *, at_once: bool) -> None:
+        self._join(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._route.is_chunked else chunk, at_once=at_once)
 
     async def finish(self) -> None:
         """End the body; see `Exchange.finish`."""
